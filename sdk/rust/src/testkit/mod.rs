@@ -1,0 +1,2 @@
+//! testkit
+pub use crate::host::{Host, with_host};
