@@ -7,7 +7,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{
+    ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures,
+};
 use wit_component::ComponentEncoder;
 
 use crate::{setup, workspace};
@@ -135,9 +137,12 @@ fn check(component: &[u8]) -> Result<()> {
             // Inner components only rename what the outermost one imports.
             Payload::ComponentImportSection(section) if depth == 0 => {
                 for import in section {
-                    let name = import?.name.name;
+                    let import = import?;
+                    let name = import.name.name;
+                    // The world's `use` makes an import that only names a type of the contract.
+                    let alias = matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_)));
                     ensure!(
-                        name.starts_with(CONTRACT),
+                        alias || name.starts_with(CONTRACT),
                         "it imports `{name}`; a plug-in may import {CONTRACT}* only"
                     );
                 }
