@@ -10,7 +10,10 @@ use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
 
 /// What a host does for a plug-in; one method per import of the contract.
-#[allow(missing_docs, reason = "each method is the import of the same name in plugin.wit")]
+#[allow(
+    missing_docs,
+    reason = "each method is the import of the same name in plugin.wit"
+)]
 pub trait Host {
     fn execute(&self, request: Request) -> Result<Parameters, PluginError>;
     fn parent_context(&self, level: u32) -> Option<ExecutionContext>;
@@ -62,9 +65,9 @@ mod native {
     /// # Panics
     /// If no host is set: plug-in code was called outside a testkit run.
     pub(crate) fn current<T>(call: impl FnOnce(&dyn Host) -> T) -> T {
-        let host = HOST.with_borrow(Clone::clone).expect(
-            "BUG: host call without a host; run the plug-in through offstage_sdk::testkit",
-        );
+        let host = HOST
+            .with_borrow(Clone::clone)
+            .expect("BUG: host call without a host; run the plug-in through offstage_sdk::testkit");
         call(&*host)
     }
 }

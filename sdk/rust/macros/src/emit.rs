@@ -47,7 +47,13 @@ fn text(literal: Option<&LitStr>) -> String {
 }
 
 fn step_tokens(step: &Step) -> TokenStream {
-    let Step { key, message, rank, filtering, .. } = step;
+    let Step {
+        key,
+        message,
+        rank,
+        filtering,
+        ..
+    } = step;
     let table = text(step.table.as_ref());
     let stage = variant("Stage", &step.stage);
     let mode = variant("Mode", &step.mode);
@@ -75,7 +81,9 @@ fn step_tokens(step: &Step) -> TokenStream {
 }
 
 fn image_tokens(image: &Image) -> TokenStream {
-    let Image { alias, attributes, .. } = image;
+    let Image {
+        alias, attributes, ..
+    } = image;
     let kind = variant("ImageKind", &image.kind);
     quote! {
         ::offstage_sdk::ImageDefinition {

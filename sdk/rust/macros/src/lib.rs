@@ -38,10 +38,11 @@ use syn::{ItemFn, parse_macro_input};
 /// `offstage_sdk::export!` and the testkit use.
 #[proc_macro_attribute]
 pub fn plugin(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let arguments = parse_macro_input!(arguments as parse::Arguments);
     let function = parse_macro_input!(item as ItemFn);
-    match check::check(&arguments, &function) {
-        Ok(()) => emit::emit(&arguments, &function).into(),
+    let checked = syn::parse::<parse::Arguments>(arguments)
+        .and_then(|arguments| check::check(&arguments, &function).map(|()| arguments));
+    match checked {
+        Ok(arguments) => emit::emit(&arguments, &function).into(),
         Err(error) => {
             // The function stays, so that the one mistake does not hide behind "not found".
             let error = error.into_compile_error();

@@ -1,0 +1,8 @@
+use offstage_sdk::{Context, PluginError, plugin};
+
+#[plugin(type = "t.A", step(key = "a", message = "Create", stage = PreOperation, tabel = "contact"))]
+fn run(_: &mut Context) -> Result<(), PluginError> {
+    Ok(())
+}
+
+fn main() {}
