@@ -60,6 +60,10 @@ pub struct Extension {
     /// The keys.
     #[serde(default)]
     pub keys: Vec<AlternateKey>,
+    /// More target tables for lookup columns that have several already, by column: how a custom
+    /// table becomes something that tasks and notes can be about.
+    #[serde(default)]
+    pub add_targets: BTreeMap<String, Vec<String>>,
 }
 
 /// Why a definition is refused.
@@ -220,6 +224,9 @@ impl Catalog {
                 table.keys.push(key);
             }
         }
+        for (name, targets) in extension.add_targets {
+            add_targets(table, &name, targets)?;
+        }
         check_shape(table)
     }
 
@@ -259,6 +266,25 @@ impl Catalog {
         }
         Ok(())
     }
+}
+
+/// Adds target tables to a lookup. A lookup with one target is stored without the table's name, so
+/// it keeps its one target for ever.
+fn add_targets(table: &mut Table, name: &str, targets: Vec<String>) -> Result<(), DefinitionError> {
+    let owner = format!("{}.{name}", table.name);
+    let Some(column) = table.columns.get_mut(name) else {
+        return Err(DefinitionError::Unknown { owner: "'add_targets'".into(), name: owner });
+    };
+    if column.kind != ColumnType::Lookup || column.system || column.targets.len() < 2 {
+        let reason = "targets can be added only to a lookup that has several already";
+        return Err(DefinitionError::Invalid { owner, reason });
+    }
+    for target in targets {
+        if !column.targets.contains(&target) {
+            column.targets.push(target);
+        }
+    }
+    Ok(())
 }
 
 fn intersect_table(link: &ManyToMany) -> Table {
