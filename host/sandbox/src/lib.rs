@@ -1,0 +1,28 @@
+//! Runs untrusted plug-in components under limits (`sandbox.md`).
+//!
+//! Invariant: a plug-in reaches nothing but the [`Services`] that its run was given, and whatever
+//! it does, the run ends within its [`RunLimits`] with one clear error and the host goes on.
+//! Never knows stores, steps or trust: which package may run is `offstage-policy`'s decision.
+
+mod bindings;
+mod cache;
+mod convert;
+mod engine;
+mod error;
+mod inspect;
+mod limits;
+mod meter;
+mod run_error;
+mod sandbox;
+mod state;
+mod ticker;
+mod trace;
+
+pub use cache::CodeCache;
+pub use convert::ConvertError;
+pub use error::SandboxError;
+pub use inspect::{COMPONENT_BYTES_MAX, inspect};
+pub use limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, RunLimits, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
+pub use run_error::{CallClass, RunError, RunErrorKind};
+pub use sandbox::{Plugin, Run, Sandbox, SandboxOptions, Usage};
+pub use state::Services;

@@ -1,0 +1,298 @@
+//! The sandbox: loads components and runs them, each run in a store and an instance of its own.
+//!
+//! Never reuses an instance: what one run left in memory, no other run can read.
+
+use crate::bindings::PluginPre;
+use crate::cache::{CodeCache, Fingerprint};
+use crate::convert::{from_guest, to_guest};
+use crate::error::SandboxError;
+use crate::limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, STACK_BYTES_MAX, WALL_TIME_MAX};
+use crate::run_error::{RunError, RunErrorKind};
+use crate::state::{Services, State};
+use crate::ticker::{TICK, Ticker};
+use crate::{RunLimits, engine, inspect};
+use offstage_model::registration::PackageDeclaration;
+use offstage_model::{ContextChange, ExecutionContext};
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use wasmtime::component::{Component, HasSelf, Linker};
+use wasmtime::{Engine, Store, UpdateDeadline};
+
+/// Loaded plug-ins that are kept, so that the same bytes are compiled once.
+const LOADED_MAX: usize = 64;
+/// Native stack that a run needs: the plug-in's own, and the host's for what is nested in it until
+/// the next run makes sure of its own.
+const STACK_BYTES_NEEDED: usize = STACK_BYTES_MAX + (1 << 20);
+/// Native stack that is added when less than that is left.
+const STACK_BYTES_ADDED: usize = 4 << 20;
+
+/// How to set up a [`Sandbox`].
+pub struct SandboxOptions {
+    /// Where compiled code is kept between starts; without one it is compiled at each start.
+    pub cache: Option<CodeCache>,
+    /// Runs that may be open at once, nested ones included.
+    pub instances_max: u32,
+}
+
+impl Default for SandboxOptions {
+    /// No cache, [`INSTANCES_MAX`] runs.
+    fn default() -> Self {
+        Self { cache: None, instances_max: INSTANCES_MAX }
+    }
+}
+
+/// Loads and runs plug-ins. Dropping it ends its thread.
+pub struct Sandbox {
+    shared: Arc<Shared>,
+    linker: Linker<State>,
+    fingerprint: Fingerprint,
+    cache: Option<CodeCache>,
+    loaded: Mutex<VecDeque<Plugin>>,
+}
+
+/// What a plug-in needs of the sandbox that loaded it.
+struct Shared {
+    engine: Engine,
+    ticker: Ticker,
+}
+
+/// A loaded component, ready to run. A cheap clone.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+struct Loaded {
+    sha256: [u8; 32],
+    pre: PluginPre<State>,
+    shared: Arc<Shared>,
+}
+
+impl Plugin {
+    /// The SHA-256 of the component, in lower-case hex.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(self.0.sha256)
+    }
+}
+
+impl std::fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Plugin").field(&self.sha256()).finish()
+    }
+}
+
+/// What came of one run.
+#[derive(Debug)]
+pub struct Run {
+    /// The changes that the plug-in made to its context, or why there are none.
+    pub result: Result<Vec<ContextChange>, RunError>,
+    /// What it used.
+    pub usage: Usage,
+    /// What it traced, with lines of the host that start with `[host]`.
+    pub trace: String,
+}
+
+/// What a run used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Units of fuel; the same whenever plug-in, context and answers are the same.
+    pub fuel: u64,
+    /// The most linear memory in use, in bytes.
+    pub memory_bytes_peak: u64,
+    /// Calls of the host, of every class.
+    pub host_calls: u64,
+    /// Wall time in microseconds, nested work included.
+    pub duration_us: u64,
+}
+
+impl Sandbox {
+    /// Starts an engine and the thread that watches its deadlines.
+    ///
+    /// # Errors
+    /// The engine or the thread does not start.
+    pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
+        let engine = engine::engine(options.instances_max)?;
+        let mut linker = Linker::new(&engine);
+        crate::bindings::Plugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(|source| SandboxError::Engine { source })?;
+        let ticker = Ticker::start(&engine).map_err(|source| SandboxError::Ticker { source })?;
+        let fingerprint = Fingerprint::of(&engine);
+        let shared = Arc::new(Shared { engine, ticker });
+        let loaded = Mutex::new(VecDeque::new());
+        Ok(Self { shared, linker, fingerprint, cache: options.cache, loaded })
+    }
+
+    /// What a component declares about itself; see [`crate::inspect()`].
+    ///
+    /// # Errors
+    /// The content is no plug-in component, or its declarations are not as they should be.
+    pub fn inspect(bytes: &[u8]) -> Result<PackageDeclaration, SandboxError> {
+        inspect::inspect(bytes)
+    }
+
+    /// Makes a component ready to run: checks and compiles it, or takes its code from the cache.
+    ///
+    /// # Errors
+    /// The content is no component of the contract, too large or too complex, or not valid.
+    pub fn load(&self, bytes: &[u8]) -> Result<Plugin, SandboxError> {
+        if bytes.len() > inspect::COMPONENT_BYTES_MAX {
+            return Err(SandboxError::TooLarge { bytes: bytes.len() });
+        }
+        let sha256: [u8; 32] = Sha256::digest(bytes).into();
+        if let Some(plugin) = self.loaded().iter().find(|plugin| plugin.0.sha256 == sha256) {
+            return Ok(plugin.clone());
+        }
+        // Not under the lock: a large component takes seconds.
+        let component = self.component(bytes, &sha256)?;
+        let pre = self.linker.instantiate_pre(&component).and_then(PluginPre::new);
+        let pre = pre.map_err(|error| SandboxError::OtherWorld { reason: format!("{error:#}") })?;
+        let plugin = Plugin(Arc::new(Loaded { sha256, pre, shared: Arc::clone(&self.shared) }));
+        let mut loaded = self.loaded();
+        loaded.truncate(LOADED_MAX - 1);
+        loaded.push_front(plugin.clone());
+        Ok(plugin)
+    }
+
+    fn loaded(&self) -> std::sync::MutexGuard<'_, VecDeque<Plugin>> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn component(&self, bytes: &[u8], sha256: &[u8; 32]) -> Result<Component, SandboxError> {
+        let engine = &self.shared.engine;
+        let cached = self.cache.as_ref().and_then(|cache| cache.read(&self.fingerprint, sha256));
+        if let Some(component) = cached.and_then(|code| deserialize(engine, &code)) {
+            return Ok(component);
+        }
+        inspect::check(bytes)?;
+        let component = Component::new(engine, bytes)
+            .map_err(|error| SandboxError::Invalid { reason: format!("{error:#}") })?;
+        if let Some(cache) = &self.cache {
+            match component.serialize() {
+                Ok(code) => cache.write(&self.fingerprint, sha256, &code),
+                Err(error) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "cannot serialize compiled plug-in code");
+                }
+            }
+        }
+        Ok(component)
+    }
+
+    /// Runs a plug-in type once. The services are moved in and come back with what happened.
+    ///
+    /// Blocks until the run has ended. Runs may nest: `services` may run other plug-ins in its
+    /// calls.
+    pub fn run<S: Services>(
+        &self,
+        plugin: &Plugin,
+        plugin_type: &str,
+        context: &ExecutionContext,
+        limits: &RunLimits,
+        services: S,
+    ) -> (S, Run) {
+        // Stack limits count per run, so nested runs could use up the thread's own stack, which
+        // would end the process.
+        stacker::maybe_grow(STACK_BYTES_NEEDED, STACK_BYTES_ADDED, || {
+            run(&plugin.0, plugin_type, context, limits, services)
+        })
+    }
+}
+
+#[expect(unsafe_code, reason = "compiled code cannot be checked, only authenticated")]
+fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
+    // SAFETY: `CodeCache::read` returned these bytes from memory after it authenticated them, with
+    // this machine's key, as what `Component::serialize` made for this component and this engine.
+    let component = unsafe { Component::deserialize(engine, code) };
+    component
+        .inspect_err(|error| {
+            let error = format!("{error:#}");
+            tracing::warn!(error, "cached plug-in code does not load; it is made again");
+        })
+        .ok()
+}
+
+fn run<S: Services>(
+    plugin: &Loaded,
+    plugin_type: &str,
+    context: &ExecutionContext,
+    limits: &RunLimits,
+    services: S,
+) -> (S, Run) {
+    let started = Instant::now();
+    let limits = RunLimits {
+        memory_bytes: limits.memory_bytes.min(MEMORY_BYTES_MAX),
+        wall_time: limits.wall_time.min(WALL_TIME_MAX),
+        ..limits.clone()
+    };
+    let state = State::new(Box::new(services), &limits, started + limits.wall_time);
+    let mut store = Store::new(&plugin.shared.engine, state);
+    let guard = plugin.shared.ticker.run();
+    let result = execute(&mut store, plugin, plugin_type, context, &limits);
+    drop(guard);
+    let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
+    let mut state = store.into_data();
+    let result = result.map_err(|kind| RunError { plugin_type: plugin_type.to_owned(), kind });
+    if let Err(error) = &result {
+        state.trace.host_line(&error.to_string());
+    }
+    let usage = Usage {
+        fuel,
+        memory_bytes_peak: state.meter.bytes_peak(),
+        host_calls: state.calls.total(),
+        duration_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+    };
+    let run = Run { result, usage, trace: state.trace.into_text() };
+    let services = state.services.into_any().downcast::<S>();
+    (*services.expect("BUG: the services are those that were moved in"), run)
+}
+
+fn execute(
+    store: &mut Store<State>,
+    plugin: &Loaded,
+    plugin_type: &str,
+    context: &ExecutionContext,
+    limits: &RunLimits,
+) -> Result<Vec<ContextChange>, RunErrorKind> {
+    let answer = call(store, plugin, plugin_type, context, limits);
+    match answer.map_err(|error| RunErrorKind::of(&error, limits))? {
+        Ok(changes) => from_guest::changes(changes).map_err(RunErrorKind::BadResult),
+        Err(fault) => {
+            let transient = &store.data().transient;
+            Err(RunErrorKind::Refused(from_guest::fault(fault, plugin_type, transient)))
+        }
+    }
+}
+
+type Answer = Result<Vec<crate::bindings::Change>, crate::bindings::Fault>;
+
+fn call(
+    store: &mut Store<State>,
+    plugin: &Loaded,
+    plugin_type: &str,
+    context: &ExecutionContext,
+    limits: &RunLimits,
+) -> wasmtime::Result<Answer> {
+    store.data().check_deadline()?;
+    store.limiter(|state| &mut state.meter);
+    store.set_fuel(limits.fuel)?;
+    store.set_hostcall_fuel(limits.transfer_bytes);
+    store.set_epoch_deadline(ticks(limits.wall_time));
+    // Ticks only say when to look: the clock decides.
+    store.epoch_deadline_callback(|store| {
+        let state = store.data();
+        state.check_deadline()?;
+        Ok(UpdateDeadline::Continue(ticks(
+            state.deadline.saturating_duration_since(Instant::now()),
+        )))
+    });
+    let instance = plugin.pre.instantiate(&mut *store)?;
+    let answer = instance.call_execute(&mut *store, plugin_type, &to_guest::context(context))?;
+    store.data().check_deadline()?;
+    Ok(answer)
+}
+
+fn ticks(time: Duration) -> u64 {
+    let ticks = time.as_nanos() / TICK.as_nanos() + 1;
+    u64::try_from(ticks).unwrap_or(u64::MAX)
+}
