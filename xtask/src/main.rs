@@ -1,7 +1,11 @@
 //! Developer commands, run as `cargo xtask <command>`.
 //!
 //! One file per command; this file only wires them. None of them ships to a user.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "commands talk to a terminal"
+)]
 
 mod guests;
 mod setup;

@@ -62,6 +62,10 @@ fn is_installed() -> Result<bool> {
         );
     }
     let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-    let Ok(entries) = std::fs::read_dir(&folder) else { return Ok(false) };
-    Ok(entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-")))
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(false);
+    };
+    Ok(entries
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-")))
 }

@@ -27,8 +27,12 @@ const IMAGE: &str = "before";
 )]
 pub fn check_credit(context: &mut Context) -> Result<(), PluginError> {
     let opportunity = resulting_row(context)?;
-    let Some(account) = opportunity.lookup("parentaccountid")? else { return Ok(()) };
-    let account = context.service().retrieve(account, ["name", "creditonhold", "creditlimit"])?;
+    let Some(account) = opportunity.lookup("parentaccountid")? else {
+        return Ok(());
+    };
+    let account = context
+        .service()
+        .retrieve(account, ["name", "creditonhold", "creditlimit"])?;
     let name = account.text("name")?.unwrap_or("the account");
     if account.boolean("creditonhold")? == Some(true) {
         return Err(PluginError::new(format!("{name} is on credit hold.")));

@@ -43,15 +43,23 @@ const DEFAULT_REGION: &str = "US";
 )]
 pub fn normalize(context: &mut Context) -> Result<(), PluginError> {
     let configured = context.configuration.trim().to_ascii_uppercase();
-    let region = if configured.is_empty() { DEFAULT_REGION.to_owned() } else { configured };
+    let region = if configured.is_empty() {
+        DEFAULT_REGION.to_owned()
+    } else {
+        configured
+    };
     let mut target = context.target_mut()?;
     for (column, label) in COLUMNS {
-        let Some(typed) = target.text(column)?.map(str::to_owned) else { continue };
+        let Some(typed) = target.text(column)?.map(str::to_owned) else {
+            continue;
+        };
         if typed.trim().is_empty() {
             continue;
         }
         let number = e164(&typed, &region).map_err(|reason| {
-            PluginError::new(format!("{label} ({column}): \"{typed}\" is no phone number: {reason}."))
+            PluginError::new(format!(
+                "{label} ({column}): \"{typed}\" is no phone number: {reason}."
+            ))
         })?;
         if number != typed {
             offstage_sdk::trace!("{column}: {typed} -> {number}");
