@@ -17,8 +17,11 @@ const CONTRACT: &str = "offstage:plugin/";
 /// The custom section in which a package declares its types and steps.
 const DECLARATIONS: &str = "offstage:declarations";
 /// The workspaces with plug-ins, in the repository; the ones that exist are built.
-const WORKSPACES: [&str; 3] =
-    ["sample-plugins", "tests/hostile-plugins", "tests/test-plugins"];
+const WORKSPACES: [&str; 3] = [
+    "sample-plugins",
+    "tests/hostile-plugins",
+    "tests/test-plugins",
+];
 
 /// One built component.
 pub(crate) struct Guest {

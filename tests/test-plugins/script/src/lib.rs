@@ -1,0 +1,256 @@
+//! A plug-in that does what its step's configuration says, so that behavioural cases are data.
+//!
+//! One command per line:
+//!
+//! ```text
+//! set COLUMN VALUE            remove COLUMN              touch COLUMN (set it to what it is)
+//! create TABLE COL=VALUE ...  update TABLE ID COL=VALUE  delete TABLE ID   get TABLE ID COLUMN
+//! catch COMMAND               (goes on when COMMAND fails)
+//! share NAME VALUE            output-set COLUMN VALUE (a column of BusinessEntity)
+//! trace TEXT                  throw TEXT                 throw-status STATUS TEXT
+//! return-if offline|playback|deep|server
+//! panic TEXT                  loop                       grow
+//! ```
+//!
+//! A VALUE is `null`, or `TYPE:TEXT` with a type of s, i, l, m, o, b, r (`r:TABLE:ID`). Text may
+//! hold `{id} {user} {depth} {guid} {key:K} {random} {now} {tx} {stage} {pre:ALIAS:COL}
+//! {post:ALIAS:COL} {target:COL} {shared:NAME} {parent:NAME} {tag} {offline} {playback} {got}`;
+//! `~` stands for a space. It never runs outside tests.
+
+use offstage_sdk::{
+    Context, Entity, EntityReference, Guid, Money, OptionValue, Parameter, PluginError, Value,
+    keyed_guid, new_guid, now, plugin, random,
+};
+
+/// Runs the step's configuration.
+///
+/// # Errors
+/// What the script throws, or what a request fails with.
+#[plugin(
+    type = "test.Script",
+    step(key = "script-idle", message = "Create", table = "letter", stage = PostOperation, deployment = Both),
+)]
+pub fn script(context: &mut Context) -> Result<(), PluginError> {
+    let lines = context.configuration.clone();
+    let mut got = String::new();
+    for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(line) = line.strip_prefix("catch ") {
+            // The point is to go on.
+            drop(run(context, line, &mut got));
+        } else if !run(context, line, &mut got)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Runs one command; `false` ends the script.
+fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, PluginError> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let rest = line.split_once(' ').map_or("", |(_, rest)| rest);
+    match words.as_slice() {
+        ["set", column, value] => {
+            let value = parse(context, value, got)?;
+            context.target_mut()?.set(column, value);
+        }
+        ["touch", column] => {
+            let value = context.target()?.get(column).cloned().unwrap_or_default();
+            context.target_mut()?.set(column, value);
+        }
+        ["remove", column] => context.target_mut()?.remove(column),
+        ["create", table, columns @ ..] => {
+            let mut entity = Entity::new(*table);
+            for pair in columns {
+                let (column, value) = pair.split_once('=').ok_or_else(|| bad(line))?;
+                let value = parse(context, value, got)?;
+                if let ("id", Value::Text(id)) = (column, &value) {
+                    entity.id = Some(guid(id)?);
+                } else {
+                    entity.set(column, value);
+                }
+            }
+            let id = context.service().create(entity)?;
+            *got = id.to_string();
+        }
+        ["update", table, id, columns @ ..] => {
+            let id = guid(&expand(context, id, got)?)?;
+            let mut entity = Entity::with_id(*table, id);
+            for pair in columns {
+                let (column, value) = pair.split_once('=').ok_or_else(|| bad(line))?;
+                entity.set(column, parse(context, value, got)?);
+            }
+            context.service().update(entity)?;
+        }
+        ["delete", table, id] => {
+            let id = guid(&expand(context, id, got)?)?;
+            context
+                .service()
+                .delete(&EntityReference::new(*table, id))?;
+        }
+        ["get", table, id, column] => {
+            let id = guid(&expand(context, id, got)?)?;
+            let row = context
+                .service()
+                .retrieve(&EntityReference::new(*table, id), [*column])?;
+            *got = row.get(column).map(text).unwrap_or_default();
+        }
+        ["share", name, value] => {
+            let value = parse(context, value, got)?;
+            context.set_shared_variable(name, value);
+        }
+        ["output-set", column, value] => {
+            let value = parse(context, value, got)?;
+            if let Some(Parameter::Entity(row)) = context.output_parameters.get("BusinessEntity") {
+                let mut row = row.clone();
+                row.set(column, value);
+                context.set_output("BusinessEntity", row);
+            }
+        }
+        ["trace", ..] => {
+            let text = expand(context, rest, got)?;
+            context.trace(text);
+        }
+        ["throw", ..] => return Err(PluginError::new(expand(context, rest, got)?)),
+        ["throw-status", status, ..] => {
+            let status = status.parse().map_err(|_| bad(line))?;
+            return Err(PluginError::new(rest).with_status(status));
+        }
+        ["return-if", when] => return Ok(!holds(context, when)),
+        ["panic", ..] => panic!("{rest}"),
+        ["loop"] => loop {
+            std::hint::black_box(());
+        },
+        ["grow"] => {
+            let mut blocks = Vec::new();
+            loop {
+                blocks.push(std::hint::black_box(vec![1_u8; 1 << 20]));
+            }
+        }
+        _ => return Err(bad(line)),
+    }
+    Ok(true)
+}
+
+fn holds(context: &Context, when: &str) -> bool {
+    match when {
+        "offline" => context.is_executing_offline,
+        "server" => !context.is_executing_offline,
+        "playback" => context.is_offline_playback(),
+        "deep" => context.depth > 1,
+        _ => false,
+    }
+}
+
+fn parse(context: &Context, word: &str, got: &str) -> Result<Value, PluginError> {
+    let word = expand(context, word, got)?;
+    let Some((kind, text)) = word.split_once(':') else {
+        return if word == "null" {
+            Ok(Value::Null)
+        } else {
+            Err(bad(&word))
+        };
+    };
+    let number = || text.parse::<i64>().map_err(|_| bad(&word));
+    let small = || text.parse::<i32>().map_err(|_| bad(&word));
+    Ok(match kind {
+        "s" => Value::Text(text.to_owned()),
+        "i" => Value::Integer(small()?),
+        "l" => Value::BigInt(number()?),
+        "m" => Money(text.parse().map_err(|_| bad(&word))?).into(),
+        "o" => OptionValue(small()?).into(),
+        "b" => Value::Boolean(text == "true"),
+        "r" => {
+            let (table, id) = text.split_once(':').ok_or_else(|| bad(&word))?;
+            EntityReference::new(table, guid(id)?).into()
+        }
+        _ => return Err(bad(&word)),
+    })
+}
+
+/// Replaces `{...}` and `~` in a word.
+fn expand(context: &Context, word: &str, got: &str) -> Result<String, PluginError> {
+    let mut expanded = String::new();
+    let mut rest = word;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').ok_or_else(|| bad(word))?;
+        expanded.push_str(before);
+        expanded.push_str(&lookup(context, name, got)?);
+        rest = after;
+    }
+    expanded.push_str(rest);
+    Ok(expanded.replace('~', " "))
+}
+
+fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginError> {
+    let parts: Vec<&str> = name.split(':').collect();
+    let column = |entity: &Entity, column: &str| entity.get(column).map(text).unwrap_or_default();
+    Ok(match parts.as_slice() {
+        ["id"] => context.primary_entity_id.to_string(),
+        ["user"] => context.user_id.to_string(),
+        ["depth"] => context.depth.to_string(),
+        ["guid"] => new_guid().to_string(),
+        ["key", key] => keyed_guid(key).to_string(),
+        ["random"] => random().to_string(),
+        ["now"] => now().as_millis().to_string(),
+        ["tx"] => context.is_in_transaction.to_string(),
+        ["stage"] => context.stage.to_string(),
+        ["offline"] => context.is_executing_offline.to_string(),
+        ["playback"] => context.is_offline_playback().to_string(),
+        ["got"] => got.to_owned(),
+        ["correlation"] => context.correlation_id.to_string(),
+        ["target", name] => column(context.target()?, name),
+        ["pre", alias, name] => column(context.pre_image(alias)?, name),
+        ["post", alias, name] => column(context.post_image(alias)?, name),
+        ["shared", name] => shared(context.shared_variables.get(name)),
+        ["parent", name] => {
+            let parent = context.parent_context(1);
+            parent
+                .map(|p| shared(p.shared_variables.get(name)))
+                .unwrap_or_default()
+        }
+        ["parent-message"] => context
+            .parent_context(1)
+            .map(|p| p.message_name)
+            .unwrap_or_default(),
+        ["parent-correlation"] => {
+            let parent = context.parent_context(1);
+            parent
+                .map(|p| p.correlation_id.to_string())
+                .unwrap_or_default()
+        }
+        ["tag"] => shared(context.shared_variables.get("tag")),
+        _ => return Err(bad(name)),
+    })
+}
+
+fn shared(parameter: Option<&Parameter>) -> String {
+    match parameter {
+        Some(Parameter::Value(value)) => text(value),
+        _ => String::new(),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::Text(text) => text.clone(),
+        Value::Boolean(v) => v.to_string(),
+        Value::Integer(v) | Value::OptionValue(v) => v.to_string(),
+        Value::BigInt(v) => v.to_string(),
+        Value::Money(v) | Value::Decimal(v) => v.to_string(),
+        Value::DateTime(v) => v.as_millis().to_string(),
+        Value::Reference(reference) => reference.id.to_string(),
+        Value::Guid(id) => id.to_string(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn guid(text: &str) -> Result<Guid, PluginError> {
+    text.parse().map_err(|_| bad(text))
+}
+
+fn bad(text: &str) -> PluginError {
+    PluginError::new(format!("bad script: {text}"))
+}
+
+offstage_sdk::export!(package = "test/script", plugins = [script]);
