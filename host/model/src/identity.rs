@@ -128,7 +128,8 @@ pub fn digest(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// A version-8 (custom) GUID from the first 16 bytes of a digest.
-fn guid_of(bytes: [u8; 32]) -> Uuid {
+#[must_use]
+pub fn guid_of(bytes: [u8; 32]) -> Uuid {
     let first: [u8; 16] = bytes[..16].try_into().expect("BUG: a digest has 32 bytes");
     uuid::Builder::from_custom_bytes(first).into_uuid()
 }

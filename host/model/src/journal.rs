@@ -49,6 +49,9 @@ pub struct JournalEntry {
     pub plugin_set: String,
     /// The metadata version that the device worked with.
     pub metadata_version: u64,
+    /// Rows with open local changes that steps of the operation read: it depends on them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<crate::EntityReference>,
     /// The operation tree.
     pub root: OperationNode,
 }

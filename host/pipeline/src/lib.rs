@@ -1,0 +1,34 @@
+//! The event execution pipeline: the only way to change a row, on a device and on the server alike.
+//!
+//! A request goes through the stages 10, 20, 30 and 40 in one transaction; requests that plug-ins
+//! make re-enter it (`pipeline.md`). On a device each root operation is journaled in that
+//! transaction; on the server [`Pipeline::play`] runs a journal entry a second time and reconciles
+//! the two runs (`playback.md`).
+//!
+//! Never talks to a network and never reads the clock but through the ports that are passed in.
+
+mod access;
+mod caller;
+mod context;
+mod images;
+mod main_operation;
+mod operation;
+mod options;
+mod playback;
+mod reconcile;
+mod registration;
+mod registry;
+mod root;
+mod services;
+mod session;
+mod stages;
+mod step_run;
+mod trace;
+
+pub use caller::{CallOptions, Caller, Superseded};
+pub use options::{Limits, Organization, PipelineOptions, Side};
+pub use playback::{PlayContext, Played};
+pub use registration::{Registered, StepChange};
+pub use registry::{Registry, SkippedPackage};
+pub use root::{DeviceIdentity, Pipeline, settings};
+pub use trace::TraceLevel;

@@ -1,0 +1,268 @@
+//! Plays one journal entry on the server: the caller's request runs a second time through the
+//! server's pipeline, in its own savepoint, and the two runs are reconciled.
+//!
+//! Never writes a receipt and never commits; replication does both, in the same transaction.
+
+use crate::caller::Caller;
+use crate::operation::Operation;
+use crate::root::{Pipeline, RootStart};
+use crate::session::{Origin, Session};
+use offstage_model::identity::Lineage;
+use offstage_model::journal::{
+    EffectKind, EntryState, JournalEntry, OperationNode, ReconciliationReport, ReportLine,
+    RowOutcome, Verdict,
+};
+use offstage_model::request::message;
+use offstage_model::{Fault, Response, Timestamp, Uuid, Value, code};
+use offstage_store::{ConflictRow, Stamp, Tx, WriteStamp};
+use std::collections::BTreeSet;
+
+/// What the server knows about the device whose entry is played.
+#[derive(Clone, Debug)]
+pub struct PlayContext {
+    /// The user who made the entry, with the rights of now.
+    pub caller: Caller,
+    /// The server's clock minus the device's, in milliseconds, as measured at the last handshake.
+    pub offset_ms: i64,
+    /// When the device was last in step with the server; an entry cannot be older.
+    pub last_sync: Timestamp,
+}
+
+impl PlayContext {
+    /// The entry's time on the server's clock, within [last sync, now] (hard case *Clocks*).
+    #[must_use]
+    pub fn corrected(&self, time: Timestamp, now: Timestamp) -> Timestamp {
+        let corrected = time.plus_ms(self.offset_ms);
+        corrected.max(self.last_sync.min(now)).min(now)
+    }
+}
+
+/// What became of an entry that was applied.
+#[derive(Clone, Debug)]
+pub struct Played {
+    /// The answer to the caller's request.
+    pub response: Response,
+    /// What the two runs made of it.
+    pub report: ReconciliationReport,
+    /// The state of every row in either tree.
+    pub rows: Vec<RowOutcome>,
+}
+
+/// A write by somebody else since the device last saw the row.
+pub(crate) struct ForeignWrite {
+    pub(crate) value: Value,
+    pub(crate) time: Timestamp,
+}
+
+/// The final state of an entry that was refused with `fault`.
+#[must_use]
+pub fn refused_state(fault: &Fault) -> EntryState {
+    match fault.code {
+        code::CONFLICT | code::OBJECT_DOES_NOT_EXIST | code::DUPLICATE_RECORD
+        | code::DUPLICATE_KEY => EntryState::Conflict,
+        code::BLOCKED => EntryState::Blocked,
+        _ => EntryState::Rejected,
+    }
+}
+
+impl Pipeline {
+    /// Runs `entry` inside `tx`, in a savepoint of its own.
+    ///
+    /// Returns the transaction, and what happened. After a fault the savepoint has been rolled back
+    /// and only trace rows were added; a transient fault ([`Fault::is_transient`]) says nothing
+    /// about the entry, and the caller rolls the whole transaction back.
+    pub fn play(&self, tx: Tx, entry: &JournalEntry, play: &PlayContext) -> (Tx, Result<Played, Fault>) {
+        let now = self.clock().now();
+        let start = RootStart {
+            operation: entry.operation,
+            created_on: entry.time,
+            correlation: entry.correlation,
+            caller: play.caller.clone(),
+            origin: Origin::Playback,
+            tag: None,
+            stamp: WriteStamp {
+                time: play.corrected(entry.time, now),
+                device: entry.device,
+                sequence: entry.sequence,
+            },
+        };
+        let mut session = match self.start(tx, start) {
+            Ok(session) => session,
+            Err((tx, fault)) => return (tx, Err(fault)),
+        };
+        let result = session.play_root(entry);
+        let mut state = session.into_state();
+        let traces = std::mem::take(&mut state.traces);
+        let stored = traces.iter().try_for_each(|trace| state.tx.put_trace(trace));
+        let result = match (result, stored) {
+            (Ok(_), Err(error)) => Err(Fault::from(error)),
+            (result, _) => result,
+        };
+        (state.tx, result)
+    }
+}
+
+impl Session {
+    fn play_root(&mut self, entry: &JournalEntry) -> Result<Played, Fault> {
+        self.check_recorded(&entry.root)?;
+        let operation = Operation {
+            request: entry.root.request.clone(),
+            lineage: Lineage::root(entry.operation),
+            depth: 1,
+            user: self.root.caller.user,
+            occurrence: 0,
+            cascade: None,
+            recorded: Some(entry.root.clone()),
+        };
+        let (response, _) = self.run_in_savepoint(operation)?;
+        let rows = self.row_outcomes(entry)?;
+        Ok(Played { response, report: std::mem::take(&mut self.report), rows })
+    }
+
+    /// A device is not believed: each step that it says ran must be registered here for offline
+    /// ("Found by trying to break it", 11 and 16).
+    fn check_recorded(&self, root: &OperationNode) -> Result<(), Fault> {
+        for run in root.all().iter().flat_map(|node| &node.steps) {
+            let known = self.registry.step(&run.key);
+            if known.is_none_or(|step| !step.declaration.deployment.runs_offline()) {
+                return Err(Fault::new(
+                    code::STEP_MISSING,
+                    format!(
+                        "The step '{}' took part in this operation offline, and the server has no such step for offline use.",
+                        run.key
+                    ),
+                )
+                .hint("Register the plug-in on the server, then retry the entry."));
+            }
+        }
+        Ok(())
+    }
+
+    fn row_outcomes(&mut self, entry: &JournalEntry) -> Result<Vec<RowOutcome>, Fault> {
+        let mut rows: BTreeSet<(String, Uuid)> = self.touched.clone();
+        rows.extend(entry.root.all_effects().iter().map(|e| (e.table.clone(), e.id)));
+        let mut outcomes = Vec::with_capacity(rows.len());
+        for (table, id) in rows {
+            if self.catalog.tables.contains_key(&table) {
+                let version = self.tx.version(&table, id)?;
+                outcomes.push(RowOutcome { table, id, version });
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Decides columns of an update that others wrote since the device last saw the row, before
+    /// stage 10 ("Found by trying to break it", 8). Only the caller's own columns; what plug-ins
+    /// write is looked at where it is carried over.
+    pub(crate) fn resolve_conflicts(&mut self) -> Result<(), Fault> {
+        let is_root = self.frames.iter().all(|frame| frame.context.depth == 1);
+        if self.root.origin != Origin::Playback || !is_root {
+            return Ok(());
+        }
+        let context = &self.frame().context;
+        let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
+        let effect = self.frame().recorded.as_ref().and_then(|node| {
+            node.effects.iter().find(|e| e.table == table && e.id == id).cloned()
+        });
+        let Some(effect) = effect else { return Ok(()) };
+        match (effect.kind, self.frame().context.message_name.as_str()) {
+            (EffectKind::Updated, message::UPDATE) => {
+                self.resolve_columns(&table, id, effect.base_version.unwrap_or(0), &effect.before)
+            }
+            (EffectKind::Deleted, message::DELETE) => {
+                self.refuse_delete_of_changed(&table, id, effect.base_version.unwrap_or(0))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn resolve_columns(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        base: u64,
+        before: &offstage_model::entity::Attributes,
+    ) -> Result<(), Fault> {
+        let columns: Vec<(String, Value)> = self
+            .frame()
+            .target()
+            .map(|t| t.attributes.iter().map(|(c, v)| (c.clone(), v.clone())).collect())
+            .unwrap_or_default();
+        for (column, value) in columns {
+            let Some(foreign) = self.foreign_write(table, id, &column, base, &value)? else {
+                continue;
+            };
+            // Later wins; a tie goes to the server.
+            let server_wins = foreign.time >= self.root.stamp.time;
+            if server_wins && let Some(target) = self.frame_mut().target_mut() {
+                target.attributes.remove(&column);
+            }
+            let row = ConflictRow {
+                id: self.pipeline.random().guid(),
+                time: self.pipeline.clock().now(),
+                device: self.root.stamp.device,
+                sequence: self.root.stamp.sequence,
+                table: table.to_owned(),
+                row: id,
+                column: column.clone(),
+                winner: if server_wins { "server" } else { "client" }.to_owned(),
+                base: before.get(&column).cloned().unwrap_or_default(),
+                server: foreign.value.clone(),
+                client: value.clone(),
+                decided_by: "latest".to_owned(),
+            };
+            self.tx.put_conflict(&row)?;
+            self.report.push(ReportLine {
+                step: String::new(),
+                operation: format!("Update {table}({id})"),
+                column: Some(column),
+                verdict: Verdict::Conflict,
+                offline: Some(value),
+                server: Some(foreign.value),
+            });
+        }
+        Ok(())
+    }
+
+    /// What somebody else wrote into a column after version `base`, when it is not `value` already.
+    pub(crate) fn foreign_write(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        column: &str,
+        base: u64,
+        value: &Value,
+    ) -> Result<Option<ForeignWrite>, Fault> {
+        let Some(row) = self.tx.get(table, id)? else { return Ok(None) };
+        let stamps = self.tx.stamps(table, id)?;
+        let device = self.root.stamp.device;
+        let foreign = |stamp: &&Stamp| stamp.version > base && stamp.device != device;
+        let Some(stamp) = stamps.of(column).filter(foreign) else { return Ok(None) };
+        let current = row.value(column);
+        let differs = !current.same(value);
+        Ok(differs.then(|| ForeignWrite { value: current.clone(), time: stamp.time }))
+    }
+
+    /// A delete never takes away what others wrote meanwhile.
+    pub(crate) fn refuse_delete_of_changed(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        base: u64,
+    ) -> Result<(), Fault> {
+        if !self.tx.exists(table, id)? {
+            return Ok(());
+        }
+        let stamps = self.tx.stamps(table, id)?;
+        let device = self.root.stamp.device;
+        let mut all = stamps.columns.values().chain(&stamps.created);
+        match all.find(|stamp| stamp.version > base && stamp.device != device) {
+            None => Ok(()),
+            Some(_) => Err(Fault::new(
+                code::CONFLICT,
+                format!("{table}({id}) was changed on the server after the device last saw it."),
+            )
+            .hint("Look at the row, then retry the entry to delete it or discard the entry.")),
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The pipeline itself and its root operations: one request of a caller, in one transaction, with
+//! its journal entry (on a device) or its receipt (on the server).
+
+use crate::caller::{CallOptions, Caller};
+use crate::operation::Operation;
+use crate::options::{Limits, Organization, PipelineOptions, Side};
+use crate::registry::{Registry, SkippedPackage};
+use crate::session::{Origin, Root, Session, SessionState};
+use crate::trace::TraceLevel;
+use offstage_model::identity::{Lineage, digest};
+use offstage_model::journal::{
+    ENTRY_BYTES_MAX, JOURNAL_FORMAT, JournalEntry, OperationNode, ReconciliationReport, chain_hash,
+};
+use offstage_model::{
+    Catalog, Clock, EntityReference, Fault, Randomness, Request, Response, Timestamp, Uuid, code,
+};
+use offstage_policy::TrustFile;
+use offstage_sandbox::Sandbox;
+use offstage_store::{Store, TraceRow, Tx, WriteStamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// Keys of store settings that the pipeline reads.
+pub mod settings {
+    /// [`super::DeviceIdentity`].
+    pub const DEVICE: &str = "device";
+    /// [`crate::TraceLevel`].
+    pub const TRACE_LEVEL: &str = "trace.level";
+    /// [`crate::Organization`].
+    pub const ORGANIZATION: &str = "organization";
+}
+
+/// Whose journal a device writes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceIdentity {
+    /// The device.
+    pub device: Uuid,
+    /// Its epoch; sequences and the hash chain begin anew with each.
+    pub epoch: u64,
+    /// The one user that the store belongs to.
+    pub user: Uuid,
+}
+
+/// The event execution pipeline of one store.
+#[derive(Clone)]
+pub struct Pipeline(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    sandbox: Arc<Sandbox>,
+    side: Side,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Randomness>,
+    limits: Limits,
+    state: RwLock<State>,
+}
+
+struct State {
+    trust: TrustFile,
+    organization: Organization,
+    registry: Option<Arc<Registry>>,
+    trace_level: TraceLevel,
+}
+
+/// What begins a session.
+pub(crate) struct RootStart {
+    pub(crate) operation: Uuid,
+    pub(crate) created_on: Timestamp,
+    pub(crate) correlation: Uuid,
+    pub(crate) caller: Caller,
+    pub(crate) origin: Origin,
+    pub(crate) tag: Option<String>,
+    pub(crate) stamp: WriteStamp,
+}
+
+impl Pipeline {
+    /// Makes a pipeline over an open store.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn open(options: PipelineOptions) -> Result<Self, Fault> {
+        let mut tx = options.store.read()?;
+        let trace_level = tx.get_setting(settings::TRACE_LEVEL)?.unwrap_or_default();
+        let organization =
+            tx.get_setting(settings::ORGANIZATION)?.unwrap_or(options.organization);
+        drop(tx);
+        Ok(Self(Arc::new(Inner {
+            store: options.store,
+            sandbox: options.sandbox,
+            side: options.side,
+            clock: options.clock,
+            random: options.random,
+            limits: options.limits,
+            state: RwLock::new(State {
+                trust: options.trust,
+                organization,
+                registry: None,
+                trace_level,
+            }),
+        })))
+    }
+
+    /// Runs one request of `caller` as a root operation.
+    ///
+    /// On a device it is an offline operation: its journal entry is written in the transaction of
+    /// its effects. Nothing of a request that fails is kept but its trace rows.
+    ///
+    /// # Errors
+    /// Whatever refused the request: the platform, a plug-in, or the store.
+    pub fn execute(
+        &self,
+        caller: &Caller,
+        request: Request,
+        options: CallOptions,
+    ) -> Result<Response, Fault> {
+        let reads = request.is_read()
+            && !self.registry()?.listens(&request.message, request.primary_table());
+        let mut tx = if reads { self.store().read()? } else { self.store().write()? };
+        if options.receipt && !reads {
+            let operation = options.operation.unwrap_or_default();
+            let hash = request_hash(caller, &request);
+            if let Some(response) = stored_answer(&mut tx, operation, &hash)? {
+                return Ok(response);
+            }
+        }
+        let start = self.root_start(caller, &options);
+        let operation = start.operation;
+        let mut session = match self.start(tx, start) {
+            Ok(session) => session,
+            Err((_, fault)) => return Err(fault),
+        };
+        let hash = request_hash(caller, &request);
+        let root = Operation {
+            lineage: Lineage::root(operation),
+            depth: 1,
+            user: caller.user,
+            occurrence: 0,
+            cascade: None,
+            recorded: None,
+            request,
+        };
+        let result = session.run(root);
+        let mut state = session.into_state();
+        match result {
+            Ok((response, node)) => {
+                if self.side() == Side::Device && !reads {
+                    self.journal(&mut state, node, &options)?;
+                }
+                if options.receipt && !reads {
+                    let bytes = serde_json::to_vec(&response)
+                        .expect("BUG: model types always have a JSON form");
+                    state.tx.put_online_receipt(operation, &hash, &bytes)?;
+                }
+                self.commit(state)?;
+                Ok(response)
+            }
+            Err(fault) => {
+                state.tx.rollback();
+                self.keep_traces(&state.traces);
+                Err(fault)
+            }
+        }
+    }
+
+    fn root_start(&self, caller: &Caller, options: &CallOptions) -> RootStart {
+        let now = self.clock().now();
+        let superseded = options.supersedes.as_ref().map(|s| s.operation);
+        let operation =
+            superseded.or(options.operation).unwrap_or_else(|| self.random().guid());
+        RootStart {
+            operation,
+            created_on: now,
+            correlation: self.random().guid(),
+            caller: caller.clone(),
+            origin: match self.side() {
+                Side::Server => Origin::Online,
+                Side::Device => Origin::Offline,
+            },
+            tag: options.tag.clone(),
+            stamp: WriteStamp { time: now, device: Uuid::nil(), sequence: 0 },
+        }
+    }
+
+    /// Begins a session on an open transaction.
+    pub(crate) fn start(&self, mut tx: Tx, start: RootStart) -> Result<Session, (Tx, Fault)> {
+        let registry = match self.current_registry(&mut tx) {
+            Ok(registry) => registry,
+            Err(fault) => return Err((tx, fault)),
+        };
+        let time_max = i64::try_from(self.limits().message_time_max.as_millis());
+        let deadline = self.clock().now().plus_ms(time_max.unwrap_or(i64::MAX));
+        Ok(Session::new(SessionState {
+            pipeline: self.clone(),
+            catalog: Arc::clone(tx.catalog()),
+            tx,
+            registry,
+            root: Root {
+                operation: start.operation,
+                created_on: start.created_on,
+                correlation: start.correlation,
+                request: self.random().guid(),
+                caller: start.caller,
+                origin: start.origin,
+                tag: start.tag,
+                stamp: start.stamp,
+                deadline,
+            },
+            frames: Vec::new(),
+            traces: Vec::new(),
+            touched: BTreeSet::new(),
+            reads: BTreeSet::new(),
+            report: ReconciliationReport::default(),
+            operations: 0,
+        }))
+    }
+
+    /// Appends the journal entry of a root operation to its transaction.
+    fn journal(
+        &self,
+        state: &mut SessionState,
+        root: OperationNode,
+        options: &CallOptions,
+    ) -> Result<(), Fault> {
+        let identity: Option<DeviceIdentity> = state.tx.get_setting(settings::DEVICE)?;
+        let identity = identity.ok_or_else(|| {
+            Fault::new(code::WRONG_STATE, "This directory is not connected to a server.")
+                .hint("Run `offstage connect URL` first.")
+        })?;
+        if identity.user != state.root.caller.user {
+            return Err(Fault::new(
+                code::PRIVILEGE_DENIED,
+                "This data directory belongs to another user.",
+            )
+            .hint("Each user needs a data directory of their own (`--data DIR`)."));
+        }
+        let (last, previous) = state.tx.last_entry()?.unwrap_or((0, String::new()));
+        let written: BTreeSet<(String, Uuid)> =
+            root.all_effects().iter().map(|e| (e.table.clone(), e.id)).collect();
+        let entry = JournalEntry {
+            format: JOURNAL_FORMAT,
+            device: identity.device,
+            epoch: identity.epoch,
+            sequence: last + 1,
+            previous,
+            operation: state.root.operation,
+            supersedes: options.supersedes.as_ref().map(|s| s.sequence),
+            discards: false,
+            user: state.root.caller.user,
+            time: state.root.created_on,
+            correlation: state.root.correlation,
+            plugin_set: state.registry.hash.clone(),
+            metadata_version: state.catalog.version,
+            reads: state
+                .reads
+                .difference(&written)
+                .map(|(table, id)| EntityReference::new(table.clone(), *id))
+                .collect(),
+            root,
+        };
+        let frozen = entry.freeze();
+        if frozen.len() > ENTRY_BYTES_MAX {
+            return Err(Fault::new(
+                code::PAYLOAD_TOO_LARGE,
+                format!(
+                    "The operation makes a journal entry of {} bytes; the limit is {ENTRY_BYTES_MAX}.",
+                    frozen.len()
+                ),
+            )
+            .hint("Split it into smaller operations, or do it online."));
+        }
+        state.tx.append_entry(&entry, &frozen, &chain_hash(&frozen))?;
+        Ok(())
+    }
+
+    fn commit(&self, mut state: SessionState) -> Result<(), Fault> {
+        for trace in &state.traces {
+            state.tx.put_trace(trace)?;
+        }
+        if !state.traces.is_empty() {
+            state.tx.prune_traces(self.limits().trace_rows_max)?;
+        }
+        state.tx.commit()?;
+        Ok(())
+    }
+
+    /// Writes trace rows after a rollback. The caller's fault matters more than a failure here,
+    /// which goes to the log.
+    fn keep_traces(&self, traces: &[TraceRow]) {
+        let keep = || -> Result<(), Fault> {
+            let mut tx = self.store().write()?;
+            for trace in traces {
+                tx.put_trace(trace)?;
+            }
+            tx.prune_traces(self.limits().trace_rows_max)?;
+            Ok(tx.commit()?)
+        };
+        if !traces.is_empty()
+            && let Err(error) = keep()
+        {
+            tracing::error!(%error, "cannot keep trace rows");
+        }
+    }
+
+    /// The registry of the current registration version.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn registry(&self) -> Result<Arc<Registry>, Fault> {
+        let mut tx = self.store().read()?;
+        self.current_registry(&mut tx)
+    }
+
+    fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
+        let version = tx.registration_version()?;
+        let (known, trust) = {
+            let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+            (state.registry.clone(), state.trust.clone())
+        };
+        if let Some(registry) = known.filter(|r| r.version == version) {
+            return Ok(registry);
+        }
+        let registry = Arc::new(Registry::load(tx, self.sandbox(), &trust)?);
+        for SkippedPackage { package, reason, .. } in &registry.skipped {
+            tracing::warn!(package, reason, "plug-in package skipped");
+        }
+        self.state_mut(|state| state.registry = Some(Arc::clone(&registry)));
+        Ok(registry)
+    }
+
+    fn state_mut(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.0.state.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The metadata in force.
+    #[must_use]
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.store().catalog()
+    }
+
+    /// The clock.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// The random source.
+    #[must_use]
+    pub fn random(&self) -> &Arc<dyn Randomness> {
+        &self.0.random
+    }
+
+    /// The side of the wire.
+    #[must_use]
+    pub fn side(&self) -> Side {
+        self.0.side
+    }
+
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// The organization.
+    #[must_use]
+    pub fn organization(&self) -> Organization {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).organization.clone()
+    }
+
+    /// Which step runs are traced.
+    #[must_use]
+    pub fn trace_level(&self) -> TraceLevel {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).trace_level
+    }
+
+    /// Sets which step runs are traced, durably.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_trace_level(&self, level: TraceLevel) -> Result<(), Fault> {
+        self.put_setting(settings::TRACE_LEVEL, &level)?;
+        self.state_mut(|state| state.trace_level = level);
+        Ok(())
+    }
+
+    /// Takes the organization of the server that a device was connected to, durably.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_organization(&self, organization: Organization) -> Result<(), Fault> {
+        self.put_setting(settings::ORGANIZATION, &organization)?;
+        self.state_mut(|state| state.organization = organization);
+        Ok(())
+    }
+
+    /// Takes a new trust file; packages are looked at again by the next request.
+    pub fn set_trust(&self, trust: TrustFile) {
+        self.state_mut(|state| {
+            state.trust = trust;
+            state.registry = None;
+        });
+    }
+
+    pub(crate) fn sandbox(&self) -> &Arc<Sandbox> {
+        &self.0.sandbox
+    }
+
+    pub(crate) fn with_trust<T>(&self, look: impl FnOnce(&TrustFile) -> T) -> T {
+        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).trust)
+    }
+
+    fn put_setting<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Fault> {
+        let mut tx = self.store().write()?;
+        tx.put_setting(key, value)?;
+        Ok(tx.commit()?)
+    }
+}
+
+fn request_hash(caller: &Caller, request: &Request) -> String {
+    let json = serde_json::to_vec(request).expect("BUG: model types always have a JSON form");
+    hex::encode(digest(&[caller.user.as_bytes(), &json]))
+}
+
+/// The answer that a request with this operation id got before.
+fn stored_answer(tx: &mut Tx, operation: Uuid, hash: &str) -> Result<Option<Response>, Fault> {
+    let Some((known, bytes)) = tx.online_receipt(operation)? else { return Ok(None) };
+    if known != hash {
+        return Err(Fault::new(
+            code::INVALID_ARGUMENT,
+            format!("The operation id {operation} was used for another request."),
+        )
+        .hint("Use a fresh operation id for each request."));
+    }
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        tracing::error!(%operation, %error, "cannot read a stored answer");
+        Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
+    })
+}

@@ -1,0 +1,202 @@
+//! Runs one step: gives the plug-in its context, takes back what it changed, traces it.
+//!
+//! Never decides whether a step runs; `stages` does.
+
+use crate::context::{acting_user, step_context};
+use crate::services::StepServices;
+use crate::session::{Origin, Session};
+use offstage_model::journal::{ColumnChange, StepRun};
+use offstage_model::registration::{OnNestedError, PlaybackMode, Stage, Step};
+use offstage_model::request::parameter;
+use offstage_model::{ContextChange, Fault, Parameter, code};
+use offstage_sandbox::RunLimits;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a step did to columns of Target, in the end.
+pub(crate) type Columns = BTreeMap<String, ColumnChange>;
+
+impl Session {
+    /// Runs `step` and, in playback, reconciles it with what the offline run recorded.
+    pub(crate) fn run_step(
+        &mut self,
+        step: &Arc<Step>,
+        recorded: Option<StepRun>,
+    ) -> Result<(), Fault> {
+        let declaration = &step.declaration;
+        let classic = recorded.is_some() && declaration.playback == PlaybackMode::Classic;
+        let mut lineage = self.frame().lineage.step(&declaration.key);
+        if classic {
+            // As in Dynamics 365, the second run knows nothing of the first one.
+            lineage = lineage.apart();
+        }
+        let mut context = step_context(self, step);
+        self.add_images(step, &mut context)?;
+        let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
+        let started = self.pipeline.clock().now();
+        let limits = self.run_limits();
+        let user = acting_user(self, step);
+        let to_pair = recorded.as_ref().filter(|_| !classic);
+        let sandbox = Arc::clone(self.pipeline.sandbox());
+        let services = StepServices::new(self.lend(), user, lineage, to_pair);
+        let (services, run) =
+            sandbox.run(&plugin, &step.plugin_type, &context, &limits, services);
+        let (session, finished) = services.finish();
+        self.take_back(session);
+
+        let result = run.result.as_ref().map_err(|error| error.fault());
+        let fault = match (&result, &finished.outcome.nested_fault) {
+            (Err(fault), _) => Some(fault.clone()),
+            (Ok(_), Some(nested)) if declaration.on_nested_error == OnNestedError::Fail => {
+                Some(swallowed(step, nested))
+            }
+            _ => None,
+        };
+        let trace = self.trace_step(step, &context, started, &run, fault.as_ref());
+        if let Some(mut fault) = fault {
+            fault.step.get_or_insert_with(|| declaration.key.clone());
+            fault.trace_id = fault.trace_id.or(trace);
+            return Err(fault);
+        }
+        let changes = run.result.unwrap_or_default();
+        let columns = self.apply(step, changes)?;
+        self.finish_step(step, recorded, columns, finished)
+    }
+
+    fn finish_step(
+        &mut self,
+        step: &Arc<Step>,
+        recorded: Option<StepRun>,
+        columns: Columns,
+        finished: crate::services::FinishedServices,
+    ) -> Result<(), Fault> {
+        match self.root.origin {
+            Origin::Online => Ok(()),
+            Origin::Offline => {
+                let run = StepRun {
+                    key: step.declaration.key.clone(),
+                    stage: step.declaration.stage.number(),
+                    columns,
+                    operations: finished.issued.into_iter().map(|i| i.node).collect(),
+                };
+                self.frame_mut().node.steps.push(run);
+                Ok(())
+            }
+            Origin::Playback => {
+                self.report.steps_run.push(step.declaration.key.clone());
+                self.reconcile(step, recorded, &columns, finished)
+            }
+        }
+    }
+
+    fn run_limits(&self) -> RunLimits {
+        let left = self.root.deadline.0.saturating_sub(self.pipeline.clock().now().0);
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
+        RunLimits { wall_time: left, ..RunLimits::default() }
+    }
+
+    /// Applies a plug-in's changes to the context, and says what became of columns of Target.
+    fn apply(&mut self, step: &Step, changes: Vec<ContextChange>) -> Result<Columns, Fault> {
+        let before_main = step.declaration.stage < Stage::MainOperation;
+        let mut columns = Columns::new();
+        for change in changes {
+            if let Some((column, change)) = target_change(&change)
+                && before_main
+            {
+                columns.insert(column.to_owned(), change);
+            }
+            self.apply_change(step, change, before_main)?;
+        }
+        Ok(columns)
+    }
+
+    fn apply_change(
+        &mut self,
+        step: &Step,
+        change: ContextChange,
+        before_main: bool,
+    ) -> Result<(), Fault> {
+        let key = &step.declaration.key;
+        let context = &mut self.frame_mut().context;
+        match change {
+            ContextChange::SetAttribute { parameter, column, value } => {
+                let entity = input_entity(&mut context.input_parameters, &parameter)
+                    .ok_or_else(|| not_an_entity(key, &parameter))?;
+                entity.attributes.insert(column, value);
+            }
+            ContextChange::RemoveAttribute { parameter, column } => {
+                let entity = input_entity(&mut context.input_parameters, &parameter)
+                    .ok_or_else(|| not_an_entity(key, &parameter))?;
+                entity.attributes.remove(&column);
+            }
+            ContextChange::SetInput(name, value) if before_main => {
+                context.input_parameters.insert(name, value);
+            }
+            ContextChange::RemoveInput(name) if before_main => {
+                context.input_parameters.remove(&name);
+            }
+            // After the main operation the request has been carried out; it cannot change.
+            ContextChange::SetInput(..) | ContextChange::RemoveInput(_) => {}
+            ContextChange::SetOutput(name, value) => {
+                context.output_parameters.insert(name, value);
+            }
+            ContextChange::RemoveOutput(name) => {
+                context.output_parameters.remove(&name);
+            }
+            ContextChange::SetSharedVariable(name, _)
+            | ContextChange::RemoveSharedVariable(name)
+                if name == "tag" => {}
+            ContextChange::SetSharedVariable(name, value) => {
+                context.shared_variables.insert(name, value);
+            }
+            ContextChange::RemoveSharedVariable(name) => {
+                context.shared_variables.remove(&name);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn input_entity<'a>(
+    parameters: &'a mut offstage_model::ParameterMap,
+    name: &str,
+) -> Option<&'a mut offstage_model::Entity> {
+    match parameters.get_mut(name) {
+        Some(Parameter::Entity(entity)) => Some(entity),
+        _ => None,
+    }
+}
+
+fn target_change(change: &ContextChange) -> Option<(&str, ColumnChange)> {
+    match change {
+        ContextChange::SetAttribute { parameter, column, value }
+            if parameter == parameter::TARGET =>
+        {
+            Some((column, ColumnChange::Set(value.clone())))
+        }
+        ContextChange::RemoveAttribute { parameter, column } if parameter == parameter::TARGET => {
+            Some((column, ColumnChange::Removed))
+        }
+        _ => None,
+    }
+}
+
+fn not_an_entity(step: &str, parameter: &str) -> Fault {
+    Fault::new(
+        code::ISV_UNEXPECTED,
+        format!("The step '{step}' changed columns of the parameter '{parameter}', which is no row."),
+    )
+}
+
+/// A plug-in went on after a nested request had failed: the whole request fails.
+fn swallowed(step: &Step, nested: &Fault) -> Fault {
+    Fault::new(
+        code::ISV_TRANSACTION_COUNT,
+        format!(
+            "The step '{}' went on after a request it made had failed: {}",
+            step.declaration.key, nested.message
+        ),
+    )
+    .hint("Return the error, or register the step with on_nested_error = \"catch\".")
+}

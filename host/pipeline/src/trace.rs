@@ -1,0 +1,77 @@
+//! Trace rows: one per step run, kept even when the request is rolled back (`pipeline.md`, "Trace
+//! log"). Never shows a trace to a plug-in.
+
+use crate::session::{Origin, Session};
+use offstage_model::registration::Step;
+use offstage_model::{ExecutionContext, Fault, Timestamp, Uuid};
+use offstage_sandbox::Run;
+use offstage_store::TraceRow;
+use serde::{Deserialize, Serialize};
+
+/// Which step runs are traced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TraceLevel {
+    /// None.
+    Off,
+    /// Those that failed.
+    #[default]
+    Exceptions,
+    /// Every one.
+    All,
+}
+
+impl Session {
+    /// Keeps a trace row of a step run; returns its id when the level asks for one.
+    pub(crate) fn trace_step(
+        &mut self,
+        step: &Step,
+        context: &ExecutionContext,
+        started: Timestamp,
+        run: &Run,
+        fault: Option<&Fault>,
+    ) -> Option<Uuid> {
+        let wanted = match self.pipeline.trace_level() {
+            TraceLevel::Off => false,
+            TraceLevel::Exceptions => fault.is_some(),
+            TraceLevel::All => true,
+        };
+        if !wanted {
+            return None;
+        }
+        let id = self.pipeline.random().guid();
+        let mut text = run.trace.clone();
+        let warning = self.pipeline.limits().step_warning;
+        if u128::from(run.usage.duration_us) > warning.as_micros() {
+            text.push_str(&format!("\nThe step took longer than {} s.", warning.as_secs()));
+        }
+        // The details stay here; the caller only gets the fault.
+        let exception = fault.map(|fault| match &run.result {
+            Err(error) => format!("{fault}: {error}"),
+            Ok(_) => fault.to_string(),
+        });
+        self.traces.push(TraceRow {
+            id,
+            time: started,
+            type_name: step.plugin_type.clone(),
+            message: context.message_name.clone(),
+            table: context.primary_entity_name.clone(),
+            row: (!context.primary_entity_id.is_nil()).then_some(context.primary_entity_id),
+            stage: context.stage,
+            mode: context.mode,
+            depth: context.depth,
+            correlation: context.correlation_id,
+            request: context.request_id,
+            operation: context.operation_id,
+            step: step.declaration.key.clone(),
+            text,
+            exception,
+            duration_us: run.usage.duration_us,
+            fuel: run.usage.fuel,
+            memory_bytes: run.usage.memory_bytes_peak,
+            offline: self.root.origin == Origin::Offline,
+            playback: self.root.origin == Origin::Playback,
+        });
+        Some(id)
+    }
+}
