@@ -48,7 +48,9 @@ pub(crate) fn check_available(
     if side == Side::Server || is_available_offline(message_name, table) {
         return Ok(());
     }
-    let on = table.map(|t| format!(" on '{}'", t.name)).unwrap_or_default();
+    let on = table
+        .map(|t| format!(" on '{}'", t.name))
+        .unwrap_or_default();
     Err(Fault::new(
         code::INVALID_OFFLINE_OPERATION,
         format!("Operation not valid when offline: '{message_name}'{on}."),
@@ -64,16 +66,20 @@ pub(crate) fn authorize(
 ) -> Result<(), Fault> {
     let reads = matches!(
         message_name,
-        message::RETRIEVE | message::RETRIEVE_MULTIPLE | message::WHO_AM_I | message::RETRIEVE_VERSION
+        message::RETRIEVE
+            | message::RETRIEVE_MULTIPLE
+            | message::WHO_AM_I
+            | message::RETRIEVE_VERSION
     );
     match table {
-        Some(table) if table.administrative && !reads && !caller.administrator => {
-            Err(Fault::new(
-                code::PRIVILEGE_DENIED,
-                format!("{} may not {message_name} rows of '{}'.", caller.name, table.name),
-            )
-            .hint("Ask an administrator."))
-        }
+        Some(table) if table.administrative && !reads && !caller.administrator => Err(Fault::new(
+            code::PRIVILEGE_DENIED,
+            format!(
+                "{} may not {message_name} rows of '{}'.",
+                caller.name, table.name
+            ),
+        )
+        .hint("Ask an administrator.")),
         _ => Ok(()),
     }
 }
@@ -85,6 +91,9 @@ pub(crate) fn require_administrator(caller: &Caller, what: &str) -> Result<(), F
     }
     Err(Fault::new(
         code::PRIVILEGE_DENIED,
-        format!("{} is not an administrator and may not {what}.", caller.name),
+        format!(
+            "{} is not an administrator and may not {what}.",
+            caller.name
+        ),
     ))
 }

@@ -5,9 +5,7 @@ use crate::session::{Origin, Session};
 use offstage_model::metadata::ColumnType;
 use offstage_model::registration::{Stage, Step};
 use offstage_model::request::parameter;
-use offstage_model::{
-    EntityReference, ExecutionContext, Parameter, Request, Value,
-};
+use offstage_model::{EntityReference, ExecutionContext, Parameter, Request, Value};
 
 /// The name that the platform gives for "no table".
 const NO_TABLE: &str = "none";

@@ -27,7 +27,7 @@ mod trace;
 
 pub use caller::{CallOptions, Caller, Superseded};
 pub use options::{Limits, Organization, PipelineOptions, Side};
-pub use playback::{PlayContext, Played};
+pub use playback::{PlayContext, Played, refused_state};
 pub use registration::{Registered, StepChange};
 pub use registry::{Registry, SkippedPackage};
 pub use root::{DeviceIdentity, Pipeline, settings};

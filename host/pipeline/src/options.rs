@@ -42,7 +42,7 @@ pub struct Limits {
     /// Operations below one root, all levels. Default 10,000.
     pub operations_max: u32,
     /// Trace rows kept. Default 10,000.
-    pub trace_rows_max: u64,
+    pub trace_rows_max: usize,
 }
 
 impl Default for Limits {

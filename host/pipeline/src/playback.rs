@@ -14,6 +14,7 @@ use offstage_model::journal::{
 };
 use offstage_model::request::message;
 use offstage_model::{Fault, Response, Timestamp, Uuid, Value, code};
+use offstage_store::conflicts::Winner;
 use offstage_store::{ConflictRow, Stamp, Tx, WriteStamp};
 use std::collections::BTreeSet;
 
@@ -58,7 +59,9 @@ pub(crate) struct ForeignWrite {
 #[must_use]
 pub fn refused_state(fault: &Fault) -> EntryState {
     match fault.code {
-        code::CONFLICT | code::OBJECT_DOES_NOT_EXIST | code::DUPLICATE_RECORD
+        code::CONFLICT
+        | code::OBJECT_DOES_NOT_EXIST
+        | code::DUPLICATE_RECORD
         | code::DUPLICATE_KEY => EntryState::Conflict,
         code::BLOCKED => EntryState::Blocked,
         _ => EntryState::Rejected,
@@ -71,7 +74,12 @@ impl Pipeline {
     /// Returns the transaction, and what happened. After a fault the savepoint has been rolled back
     /// and only trace rows were added; a transient fault ([`Fault::is_transient`]) says nothing
     /// about the entry, and the caller rolls the whole transaction back.
-    pub fn play(&self, tx: Tx, entry: &JournalEntry, play: &PlayContext) -> (Tx, Result<Played, Fault>) {
+    pub fn play(
+        &self,
+        tx: Tx,
+        entry: &JournalEntry,
+        play: &PlayContext,
+    ) -> (Tx, Result<Played, Fault>) {
         let now = self.clock().now();
         let start = RootStart {
             operation: entry.operation,
@@ -93,7 +101,9 @@ impl Pipeline {
         let result = session.play_root(entry);
         let mut state = session.into_state();
         let traces = std::mem::take(&mut state.traces);
-        let stored = traces.iter().try_for_each(|trace| state.tx.put_trace(trace));
+        let stored = traces
+            .iter()
+            .try_for_each(|trace| state.tx.put_trace(trace));
         let result = match (result, stored) {
             (Ok(_), Err(error)) => Err(Fault::from(error)),
             (result, _) => result,
@@ -116,7 +126,11 @@ impl Session {
         };
         let (response, _) = self.run_in_savepoint(operation)?;
         let rows = self.row_outcomes(entry)?;
-        Ok(Played { response, report: std::mem::take(&mut self.report), rows })
+        Ok(Played {
+            response,
+            report: std::mem::take(&mut self.report),
+            rows,
+        })
     }
 
     /// A device is not believed: each step that it says ran must be registered here for offline
@@ -140,7 +154,13 @@ impl Session {
 
     fn row_outcomes(&mut self, entry: &JournalEntry) -> Result<Vec<RowOutcome>, Fault> {
         let mut rows: BTreeSet<(String, Uuid)> = self.touched.clone();
-        rows.extend(entry.root.all_effects().iter().map(|e| (e.table.clone(), e.id)));
+        rows.extend(
+            entry
+                .root
+                .all_effects()
+                .iter()
+                .map(|e| (e.table.clone(), e.id)),
+        );
         let mut outcomes = Vec::with_capacity(rows.len());
         for (table, id) in rows {
             if self.catalog.tables.contains_key(&table) {
@@ -160,9 +180,15 @@ impl Session {
             return Ok(());
         }
         let context = &self.frame().context;
-        let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
+        let (table, id) = (
+            context.primary_entity_name.clone(),
+            context.primary_entity_id,
+        );
         let effect = self.frame().recorded.as_ref().and_then(|node| {
-            node.effects.iter().find(|e| e.table == table && e.id == id).cloned()
+            node.effects
+                .iter()
+                .find(|e| e.table == table && e.id == id)
+                .cloned()
         });
         let Some(effect) = effect else { return Ok(()) };
         match (effect.kind, self.frame().context.message_name.as_str()) {
@@ -186,7 +212,12 @@ impl Session {
         let columns: Vec<(String, Value)> = self
             .frame()
             .target()
-            .map(|t| t.attributes.iter().map(|(c, v)| (c.clone(), v.clone())).collect())
+            .map(|t| {
+                t.attributes
+                    .iter()
+                    .map(|(c, v)| (c.clone(), v.clone()))
+                    .collect()
+            })
             .unwrap_or_default();
         for (column, value) in columns {
             let Some(foreign) = self.foreign_write(table, id, &column, base, &value)? else {
@@ -204,8 +235,12 @@ impl Session {
                 sequence: self.root.stamp.sequence,
                 table: table.to_owned(),
                 row: id,
-                column: column.clone(),
-                winner: if server_wins { "server" } else { "client" }.to_owned(),
+                column: Some(column.clone()),
+                winner: if server_wins {
+                    Winner::Server
+                } else {
+                    Winner::Client
+                },
                 base: before.get(&column).cloned().unwrap_or_default(),
                 server: foreign.value.clone(),
                 client: value.clone(),
@@ -233,14 +268,21 @@ impl Session {
         base: u64,
         value: &Value,
     ) -> Result<Option<ForeignWrite>, Fault> {
-        let Some(row) = self.tx.get(table, id)? else { return Ok(None) };
+        let Some(row) = self.tx.get(table, id)? else {
+            return Ok(None);
+        };
         let stamps = self.tx.stamps(table, id)?;
         let device = self.root.stamp.device;
         let foreign = |stamp: &&Stamp| stamp.version > base && stamp.device != device;
-        let Some(stamp) = stamps.of(column).filter(foreign) else { return Ok(None) };
+        let Some(stamp) = stamps.of(column).filter(foreign) else {
+            return Ok(None);
+        };
         let current = row.value(column);
         let differs = !current.same(value);
-        Ok(differs.then(|| ForeignWrite { value: current.clone(), time: stamp.time }))
+        Ok(differs.then(|| ForeignWrite {
+            value: current.clone(),
+            time: stamp.time,
+        }))
     }
 
     /// A delete never takes away what others wrote meanwhile.

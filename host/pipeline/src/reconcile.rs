@@ -46,7 +46,11 @@ impl Session {
                 // A run that looked at IsOfflinePlayback may have returned early because of it; a
                 // run that did not is the server's decision.
                 let carries = mode == PlaybackMode::Reconcile && finished.outcome.read_playback;
-                let leftover = if carries { Leftover::Carry } else { Leftover::Drop };
+                let leftover = if carries {
+                    Leftover::Carry
+                } else {
+                    Leftover::Drop
+                };
                 self.report_added(step, &recorded.columns, columns, &finished.issued);
                 self.reconcile_columns(step, &recorded.columns, columns, leftover)?;
                 self.reconcile_operations(step, finished, leftover)
@@ -82,14 +86,18 @@ impl Session {
     ) -> Result<(), Fault> {
         for (column, offline_change) in offline {
             // A column that the offline step took out of the request is left to the server's run.
-            let ColumnChange::Set(offline_value) = offline_change else { continue };
+            let ColumnChange::Set(offline_value) = offline_change else {
+                continue;
+            };
             let (verdict, server_value) = match server.get(column) {
                 Some(ColumnChange::Set(value)) if value.same(offline_value) => {
                     (Verdict::Paired, Some(value.clone()))
                 }
                 Some(ColumnChange::Set(value)) => (Verdict::Differs, Some(value.clone())),
                 Some(ColumnChange::Removed) => (Verdict::Dropped, None),
-                None if leftover == Leftover::Carry && self.carry_column(column, offline_value)? => {
+                None if leftover == Leftover::Carry
+                    && self.carry_column(column, offline_value)? =>
+                {
                     (Verdict::CarriedOver, None)
                 }
                 None => (Verdict::Dropped, None),
@@ -114,7 +122,9 @@ impl Session {
             return Ok(false);
         }
         let value = value.clone();
-        let Some(target) = self.frame_mut().target_mut() else { return Ok(false) };
+        let Some(target) = self.frame_mut().target_mut() else {
+            return Ok(false);
+        };
         target.attributes.insert(column.to_owned(), value);
         Ok(true)
     }
@@ -123,12 +133,20 @@ impl Session {
     /// wins for columns that plug-ins write.
     fn is_foreign_since(&mut self, column: &str, value: &Value) -> Result<bool, Fault> {
         let context = &self.frame().context;
-        let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
+        let (table, id) = (
+            context.primary_entity_name.clone(),
+            context.primary_entity_id,
+        );
         let base = self.frame().recorded.as_ref().and_then(|node| {
-            node.effects.iter().find(|e| e.table == table && e.id == id)?.base_version
+            node.effects
+                .iter()
+                .find(|e| e.table == table && e.id == id)?
+                .base_version
         });
         let Some(base) = base else { return Ok(false) };
-        Ok(self.foreign_write(&table, id, column, base, value)?.is_some())
+        Ok(self
+            .foreign_write(&table, id, column, base, value)?
+            .is_some())
     }
 
     fn reconcile_operations(
@@ -137,7 +155,9 @@ impl Session {
         finished: FinishedServices,
         leftover: Leftover,
     ) -> Result<(), Fault> {
-        let FinishedServices { recorded, issued, .. } = finished;
+        let FinishedServices {
+            recorded, issued, ..
+        } = finished;
         for operation in &issued {
             if let Some(pair) = operation.pair {
                 self.report_pair(step, &recorded[pair].node, &operation.node);
@@ -161,7 +181,9 @@ impl Session {
         step: &Arc<Step>,
         operations: &[OperationNode],
     ) -> Result<(), Fault> {
-        operations.iter().try_for_each(|node| self.replay_operation(step, node))
+        operations
+            .iter()
+            .try_for_each(|node| self.replay_operation(step, node))
     }
 
     /// Executes a recorded nested operation now; its own steps run and are reconciled in turn.
@@ -223,8 +245,13 @@ impl Session {
             return Ok(true);
         };
         let Some(id) = target.id else { return Ok(true) };
-        let effect = node.effects.iter().find(|e| e.table == target.table && e.id == id);
-        let Some(base) = effect.and_then(|e| e.base_version) else { return Ok(true) };
+        let effect = node
+            .effects
+            .iter()
+            .find(|e| e.table == target.table && e.id == id);
+        let Some(base) = effect.and_then(|e| e.base_version) else {
+            return Ok(true);
+        };
         let columns: Vec<String> = target.attributes.keys().cloned().collect();
         for column in columns {
             let value = target.value(&column).clone();
@@ -252,11 +279,12 @@ impl Session {
         settled: &BTreeMap<String, Value>,
     ) -> Result<(), Fault> {
         let mut rest = node.clone();
-        if let Some(Parameter::Entity(target)) =
-            rest.request.parameters.get_mut(parameter::TARGET)
+        if let Some(Parameter::Entity(target)) = rest.request.parameters.get_mut(parameter::TARGET)
         {
             self.report_columns(step, node, &target.attributes.clone(), settled);
-            target.attributes.retain(|column, _| !settled.contains_key(column));
+            target
+                .attributes
+                .retain(|column, _| !settled.contains_key(column));
             if target.attributes.is_empty() {
                 return Ok(());
             }
@@ -267,7 +295,10 @@ impl Session {
     fn report_pair(&mut self, step: &Step, offline: &OperationNode, server: &OperationNode) {
         self.report_operation(step, offline, Verdict::Paired);
         if let (Some(offline_target), Some(server_target)) = (target(offline), target(server)) {
-            let (a, b) = (offline_target.attributes.clone(), server_target.attributes.clone());
+            let (a, b) = (
+                offline_target.attributes.clone(),
+                server_target.attributes.clone(),
+            );
             self.report_columns(step, offline, &a, &b);
         }
     }
@@ -367,5 +398,10 @@ fn issued_columns(
     if same_row.is_empty() {
         return None;
     }
-    Some(same_row.into_iter().flat_map(|t| t.attributes.clone()).collect())
+    Some(
+        same_row
+            .into_iter()
+            .flat_map(|t| t.attributes.clone())
+            .collect(),
+    )
 }

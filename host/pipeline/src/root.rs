@@ -82,8 +82,9 @@ impl Pipeline {
     pub fn open(options: PipelineOptions) -> Result<Self, Fault> {
         let mut tx = options.store.read()?;
         let trace_level = tx.get_setting(settings::TRACE_LEVEL)?.unwrap_or_default();
-        let organization =
-            tx.get_setting(settings::ORGANIZATION)?.unwrap_or(options.organization);
+        let organization = tx
+            .get_setting(settings::ORGANIZATION)?
+            .unwrap_or(options.organization);
         drop(tx);
         Ok(Self(Arc::new(Inner {
             store: options.store,
@@ -115,8 +116,14 @@ impl Pipeline {
         options: CallOptions,
     ) -> Result<Response, Fault> {
         let reads = request.is_read()
-            && !self.registry()?.listens(&request.message, request.primary_table());
-        let mut tx = if reads { self.store().read()? } else { self.store().write()? };
+            && !self
+                .registry()?
+                .listens(&request.message, request.primary_table());
+        let mut tx = if reads {
+            self.store().read()?
+        } else {
+            self.store().write()?
+        };
         if options.receipt && !reads {
             let operation = options.operation.unwrap_or_default();
             let hash = request_hash(caller, &request);
@@ -150,7 +157,9 @@ impl Pipeline {
                 if options.receipt && !reads {
                     let bytes = serde_json::to_vec(&response)
                         .expect("BUG: model types always have a JSON form");
-                    state.tx.put_online_receipt(operation, &hash, &bytes)?;
+                    state
+                        .tx
+                        .put_online_receipt(operation, &hash, &bytes, state.root.created_on)?;
                 }
                 self.commit(state)?;
                 Ok(response)
@@ -166,8 +175,9 @@ impl Pipeline {
     fn root_start(&self, caller: &Caller, options: &CallOptions) -> RootStart {
         let now = self.clock().now();
         let superseded = options.supersedes.as_ref().map(|s| s.operation);
-        let operation =
-            superseded.or(options.operation).unwrap_or_else(|| self.random().guid());
+        let operation = superseded
+            .or(options.operation)
+            .unwrap_or_else(|| self.random().guid());
         RootStart {
             operation,
             created_on: now,
@@ -178,7 +188,11 @@ impl Pipeline {
                 Side::Device => Origin::Offline,
             },
             tag: options.tag.clone(),
-            stamp: WriteStamp { time: now, device: Uuid::nil(), sequence: 0 },
+            stamp: WriteStamp {
+                time: now,
+                device: Uuid::nil(),
+                sequence: 0,
+            },
         }
     }
 
@@ -224,8 +238,11 @@ impl Pipeline {
     ) -> Result<(), Fault> {
         let identity: Option<DeviceIdentity> = state.tx.get_setting(settings::DEVICE)?;
         let identity = identity.ok_or_else(|| {
-            Fault::new(code::WRONG_STATE, "This directory is not connected to a server.")
-                .hint("Run `offstage connect URL` first.")
+            Fault::new(
+                code::WRONG_STATE,
+                "This directory is not connected to a server.",
+            )
+            .hint("Run `offstage connect URL` first.")
         })?;
         if identity.user != state.root.caller.user {
             return Err(Fault::new(
@@ -235,8 +252,11 @@ impl Pipeline {
             .hint("Each user needs a data directory of their own (`--data DIR`)."));
         }
         let (last, previous) = state.tx.last_entry()?.unwrap_or((0, String::new()));
-        let written: BTreeSet<(String, Uuid)> =
-            root.all_effects().iter().map(|e| (e.table.clone(), e.id)).collect();
+        let written: BTreeSet<(String, Uuid)> = root
+            .all_effects()
+            .iter()
+            .map(|e| (e.table.clone(), e.id))
+            .collect();
         let entry = JournalEntry {
             format: JOURNAL_FORMAT,
             device: identity.device,
@@ -269,7 +289,9 @@ impl Pipeline {
             )
             .hint("Split it into smaller operations, or do it online."));
         }
-        state.tx.append_entry(&entry, &frozen, &chain_hash(&frozen))?;
+        state
+            .tx
+            .append_entry(&entry, &frozen, &chain_hash(&frozen))?;
         Ok(())
     }
 
@@ -321,7 +343,10 @@ impl Pipeline {
             return Ok(registry);
         }
         let registry = Arc::new(Registry::load(tx, self.sandbox(), &trust)?);
-        for SkippedPackage { package, reason, .. } in &registry.skipped {
+        for SkippedPackage {
+            package, reason, ..
+        } in &registry.skipped
+        {
             tracing::warn!(package, reason, "plug-in package skipped");
         }
         self.state_mut(|state| state.registry = Some(Arc::clone(&registry)));
@@ -371,13 +396,22 @@ impl Pipeline {
     /// The organization.
     #[must_use]
     pub fn organization(&self) -> Organization {
-        self.0.state.read().unwrap_or_else(PoisonError::into_inner).organization.clone()
+        self.0
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .organization
+            .clone()
     }
 
     /// Which step runs are traced.
     #[must_use]
     pub fn trace_level(&self) -> TraceLevel {
-        self.0.state.read().unwrap_or_else(PoisonError::into_inner).trace_level
+        self.0
+            .state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .trace_level
     }
 
     /// Sets which step runs are traced, durably.
@@ -413,7 +447,14 @@ impl Pipeline {
     }
 
     pub(crate) fn with_trust<T>(&self, look: impl FnOnce(&TrustFile) -> T) -> T {
-        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).trust)
+        look(
+            &self
+                .0
+                .state
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .trust,
+        )
     }
 
     fn put_setting<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Fault> {
@@ -430,16 +471,20 @@ fn request_hash(caller: &Caller, request: &Request) -> String {
 
 /// The answer that a request with this operation id got before.
 fn stored_answer(tx: &mut Tx, operation: Uuid, hash: &str) -> Result<Option<Response>, Fault> {
-    let Some((known, bytes)) = tx.online_receipt(operation)? else { return Ok(None) };
-    if known != hash {
+    let Some(receipt) = tx.online_receipt(operation)? else {
+        return Ok(None);
+    };
+    if receipt.hash != hash {
         return Err(Fault::new(
             code::INVALID_ARGUMENT,
             format!("The operation id {operation} was used for another request."),
         )
         .hint("Use a fresh operation id for each request."));
     }
-    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
-        tracing::error!(%operation, %error, "cannot read a stored answer");
-        Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
-    })
+    serde_json::from_slice(&receipt.response)
+        .map(Some)
+        .map_err(|error| {
+            tracing::error!(%operation, %error, "cannot read a stored answer");
+            Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
+        })
 }

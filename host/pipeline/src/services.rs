@@ -66,7 +66,9 @@ impl StepServices {
         lineage: Lineage,
         recorded: Option<&StepRun>,
     ) -> Self {
-        let recorded = recorded.map(|run| run.operations.as_slice()).unwrap_or_default();
+        let recorded = recorded
+            .map(|run| run.operations.as_slice())
+            .unwrap_or_default();
         let recorded = recorded
             .iter()
             .map(|node| RecordedOperation {
@@ -90,8 +92,21 @@ impl StepServices {
 
     /// Gives the session back with what happened.
     pub(crate) fn finish(self) -> (Session, FinishedServices) {
-        let Self { session, recorded, issued, outcome, .. } = self;
-        (session, FinishedServices { recorded, issued, outcome })
+        let Self {
+            session,
+            recorded,
+            issued,
+            outcome,
+            ..
+        } = self;
+        (
+            session,
+            FinishedServices {
+                recorded,
+                issued,
+                outcome,
+            },
+        )
     }
 
     fn read(&mut self, request: Request) -> Result<Response, Fault> {
@@ -105,7 +120,9 @@ impl StepServices {
         if self.session.root.origin != Origin::Offline || request.message != message::RETRIEVE {
             return;
         }
-        let Some(id) = request.primary_id() else { return };
+        let Some(id) = request.primary_id() else {
+            return;
+        };
         let table = request.primary_table();
         if self.session.tx.is_dirty(table, id).unwrap_or(false) {
             self.session.reads.insert((table.to_owned(), id));
@@ -163,7 +180,11 @@ impl StepServices {
 
 impl Services for StepServices {
     fn execute(&mut self, request: Request) -> Result<Response, Fault> {
-        let result = if request.is_read() { self.read(request) } else { self.write(request) };
+        let result = if request.is_read() {
+            self.read(request)
+        } else {
+            self.write(request)
+        };
         if let Err(fault) = &result
             && self.outcome.nested_fault.is_none()
         {

@@ -43,17 +43,21 @@ impl Session {
         let mut text = run.trace.clone();
         let warning = self.pipeline.limits().step_warning;
         if u128::from(run.usage.duration_us) > warning.as_micros() {
-            text.push_str(&format!("\nThe step took longer than {} s.", warning.as_secs()));
+            text.push_str(&format!(
+                "\nThe step took longer than {} s.",
+                warning.as_secs()
+            ));
         }
         // The details stay here; the caller only gets the fault.
         let exception = fault.map(|fault| match &run.result {
             Err(error) => format!("{fault}: {error}"),
             Ok(_) => fault.to_string(),
         });
+        let origin = self.root.origin;
         self.traces.push(TraceRow {
             id,
             time: started,
-            type_name: step.plugin_type.clone(),
+            typename: step.plugin_type.clone(),
             message: context.message_name.clone(),
             table: context.primary_entity_name.clone(),
             row: (!context.primary_entity_id.is_nil()).then_some(context.primary_entity_id),
@@ -64,13 +68,13 @@ impl Session {
             request: context.request_id,
             operation: context.operation_id,
             step: step.declaration.key.clone(),
-            text,
+            trace: text,
             exception,
             duration_us: run.usage.duration_us,
             fuel: run.usage.fuel,
-            memory_bytes: run.usage.memory_bytes_peak,
-            offline: self.root.origin == Origin::Offline,
-            playback: self.root.origin == Origin::Playback,
+            memory: run.usage.memory_bytes_peak,
+            offline: origin == Origin::Offline,
+            playback: origin == Origin::Playback,
         });
         Some(id)
     }

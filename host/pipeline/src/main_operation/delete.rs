@@ -77,12 +77,19 @@ impl Session {
         parent: Uuid,
     ) -> Result<Vec<Uuid>, Fault> {
         let rows_max = self.pipeline.limits().cascade_rows_max;
-        let children =
-            self.tx.children(&relationship.child, &relationship.lookup, parent, rows_max + 1)?;
+        let children = self.tx.children(
+            &relationship.child,
+            &relationship.lookup,
+            parent,
+            rows_max + 1,
+        )?;
         if children.len() > rows_max {
             return Err(Fault::new(
                 code::LIMIT_EXCEEDED,
-                format!("More than {rows_max} rows of '{}' hang on it.", relationship.child),
+                format!(
+                    "More than {rows_max} rows of '{}' hang on it.",
+                    relationship.child
+                ),
             ));
         }
         Ok(children)
@@ -127,7 +134,9 @@ impl Session {
         relationship: &OneToMany,
         child: Uuid,
     ) -> Result<Option<OperationNode>, Fault> {
-        let Some(recorded) = &self.frame().recorded else { return Ok(None) };
+        let Some(recorded) = &self.frame().recorded else {
+            return Ok(None);
+        };
         let node = recorded.members.iter().find(|member| {
             member.row == Some(child) && member.cascade.as_deref() == Some(&relationship.name)
         });
@@ -149,7 +158,9 @@ impl Session {
     fn clear_lookup(&mut self, relationship: &OneToMany, child: Uuid) -> Result<(), Fault> {
         let catalog = self.catalog.clone();
         let table = catalog.table(&relationship.child)?;
-        let Some(row) = self.tx.get(&table.name, child)? else { return Ok(()) };
+        let Some(row) = self.tx.get(&table.name, child)? else {
+            return Ok(());
+        };
         let changes = Attributes::from([(relationship.lookup.clone(), Value::Null)]);
         self.write_changes(table, &row, child, changes)
     }
@@ -158,7 +169,9 @@ impl Session {
     fn remove_links(&mut self, table: &str, id: Uuid) -> Result<(), Fault> {
         let catalog = self.catalog.clone();
         for relationship in catalog.relationships.values() {
-            let Relationship::ManyToMany(link) = relationship else { continue };
+            let Relationship::ManyToMany(link) = relationship else {
+                continue;
+            };
             let (first, second) = link.lookups();
             let sides = [(&link.first, first), (&link.second, second)];
             for (_, lookup) in sides.iter().filter(|(side, _)| *side == table) {
@@ -173,7 +186,9 @@ impl Session {
 
     /// Removes one link.
     pub(super) fn remove_link(&mut self, intersect: &str, row: Uuid) -> Result<(), Fault> {
-        let Some(before) = self.tx.get(intersect, row)? else { return Ok(()) };
+        let Some(before) = self.tx.get(intersect, row)? else {
+            return Ok(());
+        };
         let stamp = self.root.stamp.clone();
         self.tx.delete(intersect, row, &stamp)?;
         self.record_effect(RowEffect {

@@ -3,7 +3,7 @@
 use crate::session::Session;
 use offstage_model::request::parameter;
 use offstage_model::{Fault, Parameter};
-use offstage_query::Scope;
+use offstage_store::Scope;
 
 impl Session {
     pub(super) fn retrieve(&mut self) -> Result<(), Fault> {
@@ -33,9 +33,14 @@ impl Session {
         let Some(Parameter::Query(query)) = request.parameters.get(parameter::QUERY) else {
             return Err(request.missing(parameter::QUERY, "a query"));
         };
-        let scope = Scope { user: self.frame().context.user_id };
+        let scope = Scope {
+            user: self.frame().context.user_id,
+        };
         let page = self.tx.query(query, &scope)?;
-        self.output(parameter::BUSINESS_ENTITY_COLLECTION, Parameter::Entities(page));
+        self.output(
+            parameter::BUSINESS_ENTITY_COLLECTION,
+            Parameter::Entities(page),
+        );
         Ok(())
     }
 }
