@@ -1,0 +1,109 @@
+//! Data filters: which rows a device takes offline. Never runs a query.
+
+use crate::SyncError;
+use offstage_model::metadata::Ownership;
+use offstage_model::query::{CONDITIONS_MAX, Filter, Operator};
+use offstage_model::{Catalog, Fault, code};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The most filters of one device.
+pub const FILTERS_MAX: usize = 200;
+
+/// Rows of one table that a device takes offline. Several filters of one table are a union; a table
+/// without a filter is not taken.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataFilter {
+    /// The name by which people add and remove it; unique in the subscription.
+    pub name: String,
+    /// The table.
+    pub table: String,
+    /// Which rows; `None` takes all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Filter>,
+}
+
+/// Organization tables that every device takes: names of owners, and who may see what.
+const ALWAYS: &[&str] = &["systemuser", "team", "businessunit"];
+
+/// The filters of a new subscription: the user's own rows of every user-owned table that is enabled
+/// for offline, links of many-to-many relationships, and users, teams and business units.
+#[must_use]
+pub fn default_filters(catalog: &Catalog) -> Vec<DataFilter> {
+    let own = || Filter::condition("ownerid", Operator::EqualUserId, Vec::new());
+    catalog
+        .tables
+        .values()
+        .filter(|table| table.offline)
+        .filter_map(|table| {
+            let all = table.intersect || ALWAYS.contains(&table.name.as_str());
+            let filter = match (all, table.ownership) {
+                (true, _) => None,
+                (false, Ownership::User) => Some(own()),
+                (false, Ownership::Organization) => return None,
+            };
+            let name = format!("default-{}", table.name);
+            Some(DataFilter { name, table: table.name.clone(), filter })
+        })
+        .collect()
+}
+
+/// The union of the filters per table, without tables that are gone or not enabled for offline.
+#[must_use]
+pub fn subset(filters: &[DataFilter], catalog: &Catalog) -> BTreeMap<String, Filter> {
+    let mut subset: BTreeMap<String, Vec<Filter>> = BTreeMap::new();
+    for filter in filters {
+        if catalog.tables.get(&filter.table).is_some_and(|table| table.offline) {
+            let rows = filter.filter.clone().unwrap_or(Filter::All(Vec::new()));
+            subset.entry(filter.table.clone()).or_default().push(rows);
+        }
+    }
+    let union = |mut parts: Vec<Filter>| match parts.pop() {
+        Some(only) if parts.is_empty() => only,
+        Some(last) => {
+            parts.push(last);
+            Filter::Any(parts)
+        }
+        None => Filter::Any(parts),
+    };
+    subset.into_iter().map(|(table, parts)| (table, union(parts))).collect()
+}
+
+/// Refuses filters that could not be prepared later.
+pub(crate) fn check(filters: &[DataFilter], catalog: &Catalog) -> Result<(), SyncError> {
+    let refuse = |code: u32, text: String| Err(SyncError::Filter(Fault::new(code, text)));
+    if filters.len() > FILTERS_MAX {
+        return refuse(
+            code::LIMIT_EXCEEDED,
+            format!("A device has at most {FILTERS_MAX} data filters."),
+        );
+    }
+    let mut names = std::collections::BTreeSet::new();
+    for filter in filters {
+        if !names.insert(filter.name.as_str()) {
+            return refuse(
+                code::INVALID_ARGUMENT,
+                format!("There are two data filters with the name '{}'.", filter.name),
+            );
+        }
+        let table = catalog.table(&filter.table).map_err(SyncError::Filter)?;
+        if !table.offline {
+            return Err(SyncError::Filter(
+                Fault::new(
+                    code::INVALID_ARGUMENT,
+                    format!("The table '{}' is not enabled for offline use.", table.name),
+                )
+                .hint("An administrator enables it in the table's definition ('offline': true)."),
+            ));
+        }
+        let conditions = filter.filter.as_ref().map_or(0, |f| f.conditions().len());
+        if conditions > CONDITIONS_MAX {
+            return refuse(
+                code::LIMIT_EXCEEDED,
+                format!("A data filter has at most {CONDITIONS_MAX} conditions."),
+            );
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,285 @@
+//! PrepareSync, GetSyncData, PostSync: the three calls of a sync round, each safe to repeat.
+//!
+//! Prepared rows get ascending numbers that are never used twice; a device asks for what comes after
+//! the last number it applied and acknowledges through a number. Never looks at a clock.
+
+use crate::filters::{DataFilter, check, default_filters, subset};
+use crate::token::{self, Link};
+use crate::SyncError;
+use offstage_model::identity::digest;
+use offstage_model::query::Filter;
+use offstage_model::{Catalog, Entity, EntityReference, Timestamp, Uuid};
+use offstage_store::{Mark, SubscriptionRow, SyncTableState, Tx};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A page ends after about so many bytes of rows.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a device lacks of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableCount {
+    /// The table.
+    pub table: String,
+    /// Rows to bring.
+    pub upserts: u64,
+    /// Rows to remove.
+    pub removals: u64,
+}
+
+/// One page of what was prepared.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SyncPage {
+    /// Rows to bring, as they are now.
+    pub rows: Vec<Entity>,
+    /// Rows to remove.
+    pub removals: Vec<EntityReference>,
+    /// The number of the last row of this page; asks for the next page, and acknowledges.
+    pub through: u64,
+    /// Whether another page follows.
+    pub more: bool,
+}
+
+/// Named rows, as far as the subscription shows them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Specific {
+    /// Those that it shows.
+    pub rows: Vec<Entity>,
+    /// Those that do not exist or that it does not show.
+    pub absent: Vec<EntityReference>,
+}
+
+/// Makes the subscription of a device with the default filters and returns its first token. A repeat
+/// before the first acknowledgement, whose answer may have been lost, returns the same token.
+///
+/// # Errors
+/// [`SyncError::Forked`] when the device has used its subscription already.
+pub fn open(tx: &mut Tx, device: Uuid, user: Uuid, fresh: Uuid) -> Result<String, SyncError> {
+    if let Some(known) = tx.subscription(device)? {
+        if known.seen || known.previous_token.is_some() || known.user != user {
+            return Err(SyncError::Forked { device });
+        }
+        return Ok(known.token);
+    }
+    let filters = default_filters(tx.catalog());
+    let token = token::link("", fresh);
+    tx.put_subscription(&SubscriptionRow {
+        device,
+        user,
+        filters: json(&filters),
+        token: token.clone(),
+        previous_token: None,
+        seen: false,
+        numbered: 0,
+        synced_on: Timestamp::default(),
+    })?;
+    Ok(token)
+}
+
+/// Starts the subscription of a device again: it holds nothing, and gets a new first token. Its
+/// filters stay.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`].
+pub fn reset(tx: &mut Tx, device: Uuid, fresh: Uuid) -> Result<String, SyncError> {
+    let mut row = known(tx, device)?;
+    tx.forget_sync_entries(device)?;
+    row.token = token::link(&row.token, fresh);
+    row.previous_token = None;
+    row.seen = false;
+    tx.put_subscription(&row)?;
+    Ok(row.token)
+}
+
+/// When the device last acknowledged a sync round, on the server's clock.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`].
+pub fn synced_on(tx: &mut Tx, device: Uuid) -> Result<Timestamp, SyncError> {
+    Ok(known(tx, device)?.synced_on)
+}
+
+/// The device's data filters.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`].
+pub fn filters(tx: &mut Tx, device: Uuid) -> Result<Vec<DataFilter>, SyncError> {
+    let row = known(tx, device)?;
+    parse(&row)
+}
+
+/// Replaces the device's data filters; the next PrepareSync looks at the changed tables only.
+///
+/// # Errors
+/// A filter that the metadata does not allow.
+pub fn set_filters(
+    tx: &mut Tx,
+    device: Uuid,
+    filters: &[DataFilter],
+) -> Result<(), SyncError> {
+    let mut row = known(tx, device)?;
+    let catalog = tx.catalog().clone();
+    check(filters, &catalog)?;
+    for (table, filter) in subset(filters, &catalog) {
+        tx.check_sync_filter(&table, &filter, row.user)?;
+    }
+    row.filters = json(&filters);
+    Ok(tx.put_subscription(&row)?)
+}
+
+/// Finds out what the device lacks and numbers it. The cost grows with what changed since the last
+/// time; only a table whose filter changed is looked at as a whole.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`], [`SyncError::Forked`], a failing store.
+pub fn prepare_sync(tx: &mut Tx, device: Uuid, token: &str) -> Result<Vec<TableCount>, SyncError> {
+    let mut row = known(tx, device)?;
+    let (_, mut changed) = token::accept(&mut row, token)?;
+    let catalog = tx.catalog().clone();
+    let wanted = subset(&parse(&row)?, &catalog);
+    let states: BTreeMap<String, SyncTableState> =
+        tx.sync_tables(device)?.into_iter().map(|s| (s.table.clone(), s)).collect();
+    let latest = tx.current_version()?;
+    for table in states.keys().filter(|table| !wanted.contains_key(*table)) {
+        row.numbered = tx.mark_table_for_removal(device, table, row.numbered)?;
+        changed = true;
+    }
+    for (table, filter) in &wanted {
+        let signature = signature(filter, row.user, &catalog, table);
+        let since = match states.get(table) {
+            Some(state) if state.signature != signature => None,
+            Some(state) if state.prepared_to == latest => continue,
+            Some(state) => Some(state.prepared_to),
+            None => None,
+        };
+        let mark = Mark { device, user: row.user, table, filter, since, numbered: row.numbered };
+        row.numbered = tx.mark_for_sync(&mark)?;
+        tx.put_sync_table(device, &SyncTableState {
+            table: table.clone(),
+            signature,
+            prepared_to: latest,
+        })?;
+        changed = true;
+    }
+    if changed {
+        tx.put_subscription(&row)?;
+    }
+    let counts = tx.sync_counts(device)?;
+    Ok(counts
+        .into_iter()
+        .map(|(table, upserts, removals)| TableCount { table, upserts, removals })
+        .collect())
+}
+
+/// A page of what was prepared, after number `after`. Changes nothing that a repeat would notice.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`], [`SyncError::Forked`], a failing store.
+pub fn get_sync_data(
+    tx: &mut Tx,
+    device: Uuid,
+    token: &str,
+    after: u64,
+    limit: u32,
+) -> Result<SyncPage, SyncError> {
+    let mut row = known(tx, device)?;
+    token::accept(&mut row, token)?;
+    let pending = tx.pending_sync(device, after, limit.saturating_add(1))?;
+    let mut page = SyncPage { through: after, ..SyncPage::default() };
+    let mut bytes = 0;
+    for (ordinal, entry) in pending.into_iter().enumerate() {
+        if ordinal >= limit as usize || bytes >= PAGE_BYTES_MAX {
+            page.more = true;
+            break;
+        }
+        let current =
+            if entry.version == 0 { None } else { tx.get(&entry.table, entry.id)? };
+        match current {
+            Some(entity) => {
+                bytes += entity.attributes.values().map(|v| v.size() + 24).sum::<usize>();
+                page.rows.push(entity);
+            }
+            None => page.removals.push(EntityReference::new(entry.table, entry.id)),
+        }
+        page.through = entry.number;
+    }
+    Ok(page)
+}
+
+/// Acknowledges everything through a number and returns the next token of the chain. A repeat whose
+/// first answer was lost changes nothing and returns the same token. `fresh` is random; `now` is only
+/// kept, for [`synced_on`].
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`], [`SyncError::Forked`], a failing store.
+pub fn post_sync(
+    tx: &mut Tx,
+    device: Uuid,
+    token: &str,
+    through: u64,
+    (fresh, now): (Uuid, Timestamp),
+) -> Result<String, SyncError> {
+    let mut row = known(tx, device)?;
+    let (link, _) = token::accept(&mut row, token)?;
+    if link == Link::Current {
+        tx.acknowledge_sync(device, through.min(row.numbered))?;
+        token::rotate(&mut row, fresh);
+        row.synced_on = now;
+        tx.put_subscription(&row)?;
+    }
+    Ok(row.token)
+}
+
+/// Named rows as they are now, as far as the subscription's filters show them.
+///
+/// # Errors
+/// [`SyncError::UnknownDevice`], a failing store.
+pub fn get_specific(
+    tx: &mut Tx,
+    device: Uuid,
+    wanted: &[EntityReference],
+) -> Result<Specific, SyncError> {
+    let row = known(tx, device)?;
+    let subset = subset(&parse(&row)?, &tx.catalog().clone());
+    let mut specific = Specific::default();
+    for reference in wanted {
+        let shown = match subset.get(&reference.table) {
+            Some(filter) => tx.is_shown(&reference.table, filter, row.user, reference.id)?,
+            None => false,
+        };
+        let found = if shown { tx.get(&reference.table, reference.id)? } else { None };
+        match found {
+            Some(entity) => specific.rows.push(entity),
+            None => specific.absent.push(EntityReference::new(&*reference.table, reference.id)),
+        }
+    }
+    Ok(specific)
+}
+
+pub(crate) fn known(tx: &mut Tx, device: Uuid) -> Result<SubscriptionRow, SyncError> {
+    tx.subscription(device)?.ok_or(SyncError::UnknownDevice { device })
+}
+
+/// What decides about membership besides the rows: the filter, its user, and where its paths lead.
+fn signature(filter: &Filter, user: Uuid, catalog: &Catalog, table: &str) -> String {
+    let targets: Vec<&[String]> = filter
+        .conditions()
+        .iter()
+        .filter_map(|condition| condition.path.first())
+        .filter_map(|lookup| catalog.tables.get(table)?.column(lookup))
+        .map(|column| column.targets.as_slice())
+        .collect();
+    let bytes = digest(&[json(&filter).as_bytes(), user.as_bytes(), json(&targets).as_bytes()]);
+    bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The stored filters; they were checked when they were stored.
+pub(crate) fn parse(row: &SubscriptionRow) -> Result<Vec<DataFilter>, SyncError> {
+    // Never "no filters" instead: that would remove everything from the device.
+    serde_json::from_str(&row.filters)
+        .map_err(|source| SyncError::DamagedFilters { device: row.device, source })
+}
+
+fn json<T: Serialize>(value: &T) -> String {
+    serde_json::to_string(value).expect("BUG: filters always have a JSON form")
+}
