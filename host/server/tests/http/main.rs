@@ -2,6 +2,7 @@
 
 mod test_control;
 mod test_refusals;
+mod test_sync;
 mod test_token;
 mod test_web_api;
 mod world;

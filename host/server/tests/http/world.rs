@@ -3,6 +3,7 @@
 use offstage_model::{Clock, Entity, Randomness, Timestamp, Uuid, Value};
 use offstage_pipeline::{Caller, Limits as PipelineLimits, Organization, Pipeline, PipelineOptions, Side};
 use offstage_policy::TrustFile;
+use offstage_replication::SyncService;
 use offstage_sandbox::{Sandbox, SandboxOptions};
 use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer, Limits, Running, Server, router, secret_hash};
 use offstage_store::{Principal, Role, Store, StoreOptions, WriteStamp};
@@ -69,7 +70,19 @@ impl World {
         Self::start(|app, issuer| app.authority = issuer)
     }
 
+    /// A server that wants tokens and serves devices.
+    pub(crate) fn syncing() -> Self {
+        Self::build(|app, issuer, pipeline| {
+            app.authority = issuer;
+            app.sync = Some(SyncService::new(pipeline));
+        })
+    }
+
     pub(crate) fn start(change: impl FnOnce(&mut App, Arc<dyn Authority>)) -> Self {
+        Self::build(|app, issuer, _| change(app, issuer))
+    }
+
+    fn build(change: impl FnOnce(&mut App, Arc<dyn Authority>, Pipeline)) -> Self {
         let store = Store::in_memory(&StoreOptions::new(Role::Server)).unwrap();
         seed(&store);
         let clock = Arc::new(TestClock(AtomicI64::new(1_795_000_000_000)));
@@ -88,14 +101,14 @@ impl World {
         let issuer = Issuer::open(store.clone(), clock.clone(), random, ORGANIZATION);
         let issuer = Arc::new(issuer.unwrap());
         let mut app = App {
-            engine: Arc::new(pipeline),
+            engine: Arc::new(pipeline.clone()),
             authority: Arc::new(DevAuthority::new(administrator())),
             issuer: Some(Arc::clone(&issuer)),
             sync: None,
             control: None,
             limits: Limits::default(),
         };
-        change(&mut app, issuer);
+        change(&mut app, issuer, pipeline);
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let server = Server::bind(loopback, Exposure::Loopback).unwrap();
         let running = server.start(router(app)).unwrap();
@@ -252,10 +265,6 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).map(|v| v.to_str().unwrap());
         value.unwrap_or_else(|| panic!("{}: no header {name}", self.request))
-    }
-
-    pub(crate) fn has_header(&self, name: &str) -> bool {
-        self.headers.contains_key(name)
     }
 
     #[track_caller]
