@@ -1,0 +1,249 @@
+//! A server and a device without a network between them, for tests of the pipeline.
+//!
+//! Playback here is the pipeline's part only: no receipts, no transport. `offstage-replication`
+//! tests those.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+pub(crate) mod scenario;
+pub(crate) mod value;
+
+use offstage_model::journal::{EntryState, JournalEntry};
+use offstage_model::registration::{Step, StepDeclaration};
+use offstage_model::{
+    Catalog, Clock, Entity, Fault, Randomness, Request, Response, Timestamp, Uuid, Value,
+};
+use offstage_pipeline::{
+    CallOptions, Caller, DeviceIdentity, Limits, Organization, Pipeline, PipelineOptions,
+    PlayContext, Played, Side, TraceLevel, refused_state, settings,
+};
+use offstage_policy::TrustFile;
+use offstage_sandbox::{Sandbox, SandboxOptions};
+use offstage_store::{JournalFilter, Role, Store, StoreOptions, WriteStamp};
+use sha2::{Digest, Sha256};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+
+/// Compiling the plug-in once is enough for all tests of a process.
+static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| {
+    Arc::new(Sandbox::new(SandboxOptions::default()).expect("the sandbox starts"))
+});
+
+pub(crate) static SCRIPT: LazyLock<Vec<u8>> = LazyLock::new(|| guest("script"));
+
+/// Reads a component that `cargo xtask guests` has built.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let path = format!(
+        "{}/../../target/guests/{name}.wasm",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}; run `cargo xtask guests` first"))
+}
+
+#[derive(Default)]
+pub(crate) struct TestClock(pub(crate) AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// Counts instead of being random, so that a failure can be repeated.
+#[derive(Default)]
+pub(crate) struct Counting(AtomicU64);
+
+impl Randomness for Counting {
+    fn fill(&self, buffer: &mut [u8]) {
+        let number = self.0.fetch_add(1, Ordering::Relaxed);
+        let hash = Sha256::digest(number.to_be_bytes());
+        for (byte, random) in buffer.iter_mut().zip(hash.iter().cycle()) {
+            *byte = *random;
+        }
+    }
+}
+
+pub(crate) const NOW: i64 = 1_795_000_000_000;
+pub(crate) const DEVICE: Uuid = Uuid::from_u128(0xd0);
+
+pub(crate) struct World {
+    pub(crate) server: Pipeline,
+    pub(crate) device: Pipeline,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) caller: Caller,
+    pub(crate) played: u64,
+    pub(crate) last_sync: Timestamp,
+}
+
+pub(crate) fn caller() -> Caller {
+    Caller {
+        user: Uuid::from_u128(0xa1),
+        name: "Ada".into(),
+        administrator: true,
+        go_offline: true,
+        business_unit: Uuid::from_u128(0xb1),
+        agent: "tests".into(),
+        application: false,
+    }
+}
+
+fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
+    let role = match side {
+        Side::Server => Role::Server,
+        Side::Device => Role::Device,
+    };
+    let store = Store::in_memory(&StoreOptions::new(role)).expect("a store opens");
+    let sha256 = hex::encode(Sha256::digest(&*SCRIPT));
+    let trust =
+        format!("[[pin]]\npackage = \"test/script\"\nsha256 = \"{sha256}\"\nreason = \"tests\"\n");
+    let pipeline = Pipeline::open(PipelineOptions {
+        store,
+        sandbox: Arc::clone(&SANDBOX),
+        trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
+        side,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        random: Arc::new(Counting::default()),
+        organization: Organization {
+            id: Uuid::from_u128(0x0f),
+            name: "Contoso".into(),
+        },
+        limits: Limits::default(),
+    })
+    .expect("a pipeline opens");
+    pipeline
+        .set_trace_level(TraceLevel::All)
+        .expect("the level is kept");
+    pipeline
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        let server = pipeline(Side::Server, &clock);
+        let device = pipeline(Side::Device, &clock);
+        let caller = caller();
+        server
+            .register_package(&caller, &SCRIPT)
+            .expect("the script plug-in registers");
+        let mut tx = server.store().write().expect("a transaction");
+        let user = Entity::with_id("systemuser", caller.user).with("fullname", Value::text("Ada"));
+        let stamp = WriteStamp::server(clock.now());
+        tx.insert(&user, &stamp).expect("the user is there");
+        tx.commit().expect("the user is kept");
+        let mut tx = device.store().write().expect("a transaction");
+        let identity = DeviceIdentity {
+            device: DEVICE,
+            epoch: 1,
+            user: caller.user,
+        };
+        tx.put_setting(settings::DEVICE, &identity)
+            .expect("the identity is kept");
+        tx.commit().expect("the identity is kept");
+        let mut world = Self {
+            server,
+            device,
+            clock,
+            caller,
+            played: 0,
+            last_sync: Timestamp(0),
+        };
+        world.sync();
+        world
+    }
+
+    /// Copies metadata, registration and all rows from the server, as GoOffline does.
+    pub(crate) fn sync(&mut self) {
+        let catalog: Catalog = (*self.server.catalog()).clone();
+        self.device
+            .adopt(catalog.clone())
+            .expect("the catalog is adopted");
+        let registry = self.server.registry().expect("a registry");
+        let packages: Vec<_> = registry
+            .packages
+            .iter()
+            .map(|p| (p.clone(), SCRIPT.clone()))
+            .collect();
+        let offline: Vec<Step> = registry
+            .steps
+            .iter()
+            .filter(|s| s.declaration.deployment.runs_offline())
+            .map(|s| (**s).clone())
+            .collect();
+        self.device
+            .replace_registration(&packages, &offline)
+            .expect("the registration is taken");
+        let mut from = self.server.store().read().expect("a snapshot");
+        let mut to = self.device.store().write().expect("a transaction");
+        for table in catalog.tables.keys() {
+            let query = offstage_model::Query::all(table.clone());
+            let scope = offstage_store::Scope {
+                user: self.caller.user,
+            };
+            let rows = from.query(&query, &scope).expect("rows").entities;
+            let known = to.query(&query, &scope).expect("rows").entities;
+            for gone in known.iter().filter(|k| rows.iter().all(|r| r.id != k.id)) {
+                to.remove_replica(table, gone.id.expect("an id"))
+                    .expect("the row goes");
+            }
+            for row in rows {
+                to.put_replica(&row).expect("the row comes");
+            }
+        }
+        to.commit().expect("the copy is kept");
+        self.last_sync = self.clock.now();
+    }
+
+    pub(crate) fn on_server(&self, request: Request) -> Result<Response, Fault> {
+        self.server
+            .execute(&self.caller, request, CallOptions::default())
+    }
+
+    pub(crate) fn on_device(&self, request: Request) -> Result<Response, Fault> {
+        self.device
+            .execute(&self.caller, request, CallOptions::default())
+    }
+
+    pub(crate) fn add_step(&self, declaration: StepDeclaration) -> Result<Vec<String>, Fault> {
+        let added = self
+            .server
+            .add_step(&self.caller, "test/script", "test.Script", declaration);
+        added.map(|(_, notices)| notices)
+    }
+
+    /// Plays the journal's new entries; each gets its state.
+    pub(crate) fn play(&mut self) -> Vec<(EntryState, Result<Played, Fault>)> {
+        let mut tx = self.device.store().read().expect("a snapshot");
+        let filter = JournalFilter {
+            after: self.played,
+            rows_max: 1_000,
+            ..Default::default()
+        };
+        let rows = tx.entries(&filter).expect("entries");
+        let mut outcomes = Vec::new();
+        for row in rows {
+            let stored = tx.entry(row.sequence).expect("an entry").expect("an entry");
+            let entry = JournalEntry::thaw(&stored.frozen).expect("entries thaw");
+            self.played = row.sequence;
+            let context = PlayContext {
+                caller: self.caller.clone(),
+                offset_ms: 0,
+                last_sync: self.last_sync,
+            };
+            let server = self.server.store().write().expect("a transaction");
+            let (server, result) = self.server.play(server, &entry, &context);
+            server.commit().expect("the playback is kept");
+            let state = match &result {
+                Ok(_) => EntryState::Applied,
+                Err(fault) => refused_state(fault),
+            };
+            outcomes.push((state, result));
+        }
+        outcomes
+    }
+}
