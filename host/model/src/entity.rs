@@ -69,7 +69,9 @@ impl Entity {
     /// A copy with the named columns only; `None` keeps all.
     #[must_use]
     pub fn project(&self, columns: Option<&[String]>) -> Self {
-        let Some(columns) = columns else { return self.clone() };
+        let Some(columns) = columns else {
+            return self.clone();
+        };
         let attributes = columns
             .iter()
             .filter_map(|c| self.attributes.get(c).map(|v| (c.clone(), v.clone())))

@@ -38,8 +38,19 @@ pub mod message {
     pub const RETRIEVE_VERSION: &str = "RetrieveVersion";
     /// All of them.
     pub const ALL: &[&str] = &[
-        CREATE, RETRIEVE, RETRIEVE_MULTIPLE, UPDATE, UPSERT, DELETE, ASSOCIATE, DISASSOCIATE,
-        SET_STATE, ASSIGN, EXECUTE_TRANSACTION, WHO_AM_I, RETRIEVE_VERSION,
+        CREATE,
+        RETRIEVE,
+        RETRIEVE_MULTIPLE,
+        UPDATE,
+        UPSERT,
+        DELETE,
+        ASSOCIATE,
+        DISASSOCIATE,
+        SET_STATE,
+        ASSIGN,
+        EXECUTE_TRANSACTION,
+        WHO_AM_I,
+        RETRIEVE_VERSION,
     ];
 }
 
@@ -192,7 +203,10 @@ impl Request {
     pub fn missing(&self, name: &str, expected: &str) -> Fault {
         Fault::new(
             code::INVALID_ARGUMENT,
-            format!("The message '{}' needs the parameter '{name}' to be {expected}.", self.message),
+            format!(
+                "The message '{}' needs the parameter '{name}' to be {expected}.",
+                self.message
+            ),
         )
     }
 

@@ -48,9 +48,7 @@ pub(crate) fn check_available(
     if side == Side::Server || is_available_offline(message_name, table) {
         return Ok(());
     }
-    let on = table
-        .map(|t| format!(" on '{}'", t.name))
-        .unwrap_or_default();
+    let on = table.map(|t| format!(" on '{}'", t.name)).unwrap_or_default();
     Err(Fault::new(
         code::INVALID_OFFLINE_OPERATION,
         format!("Operation not valid when offline: '{message_name}'{on}."),
@@ -74,10 +72,7 @@ pub(crate) fn authorize(
     match table {
         Some(table) if table.administrative && !reads && !caller.administrator => Err(Fault::new(
             code::PRIVILEGE_DENIED,
-            format!(
-                "{} may not {message_name} rows of '{}'.",
-                caller.name, table.name
-            ),
+            format!("{} may not {message_name} rows of '{}'.", caller.name, table.name),
         )
         .hint("Ask an administrator.")),
         _ => Ok(()),
@@ -91,9 +86,6 @@ pub(crate) fn require_administrator(caller: &Caller, what: &str) -> Result<(), F
     }
     Err(Fault::new(
         code::PRIVILEGE_DENIED,
-        format!(
-            "{} is not an administrator and may not {what}.",
-            caller.name
-        ),
+        format!("{} is not an administrator and may not {what}.", caller.name),
     ))
 }

@@ -45,9 +45,7 @@ pub(crate) fn operation_context(
         ..ExecutionContext::default()
     };
     if let Some(tag) = &root.tag {
-        context
-            .shared_variables
-            .insert("tag".into(), Parameter::Value(Value::text(tag.clone())));
+        context.shared_variables.insert("tag".into(), Parameter::Value(Value::text(tag.clone())));
     }
     context
 }

@@ -17,17 +17,13 @@ impl Session {
             if image.kind != ImageKind::Post
                 && let Some(row) = self.row_before()?
             {
-                context
-                    .pre_entity_images
-                    .insert(image.alias.clone(), projected(row, image));
+                context.pre_entity_images.insert(image.alias.clone(), projected(row, image));
             }
             if image.kind != ImageKind::Pre
                 && step.declaration.stage == Stage::PostOperation
                 && let Some(row) = self.row_after()?
             {
-                context
-                    .post_entity_images
-                    .insert(image.alias.clone(), projected(row, image));
+                context.post_entity_images.insert(image.alias.clone(), projected(row, image));
             }
         }
         Ok(())

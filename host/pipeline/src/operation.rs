@@ -60,12 +60,7 @@ impl Session {
         let mut node = frame.node;
         let id = frame.context.primary_entity_id;
         node.row = (!id.is_nil()).then_some(id);
-        Ok((
-            Response {
-                parameters: frame.context.output_parameters,
-            },
-            node,
-        ))
+        Ok((Response { parameters: frame.context.output_parameters }, node))
     }
 
     /// Runs `operation` so that its failure undoes it alone.
@@ -91,10 +86,7 @@ impl Session {
     fn run_stages(&mut self) -> Result<(), Fault> {
         let name = self.frame().context.message_name.clone();
         // These only hold other operations, which have stages of their own.
-        if matches!(
-            name.as_str(),
-            message::UPSERT | message::EXECUTE_TRANSACTION
-        ) {
+        if matches!(name.as_str(), message::UPSERT | message::EXECUTE_TRANSACTION) {
             return self.main_operation();
         }
         self.resolve_conflicts()?;
@@ -125,16 +117,8 @@ impl Session {
             .frames
             .iter()
             .map(|frame| {
-                let step = frame
-                    .node
-                    .steps
-                    .last()
-                    .map(|s| s.key.as_str())
-                    .unwrap_or_default();
-                format!(
-                    "{} {step}",
-                    crate::context::describe(&frame.node.request, None)
-                )
+                let step = frame.node.steps.last().map(|s| s.key.as_str()).unwrap_or_default();
+                format!("{} {step}", crate::context::describe(&frame.node.request, None))
             })
             .collect();
         Err(Fault::new(
@@ -191,10 +175,9 @@ impl Session {
         }
         if matches!(name.as_str(), message::RETRIEVE | message::DELETE) {
             let reference = target.reference().expect("BUG: the id was set above");
-            request.parameters.insert(
-                parameter::TARGET.into(),
-                Parameter::Value(Value::Reference(reference)),
-            );
+            request
+                .parameters
+                .insert(parameter::TARGET.into(), Parameter::Value(Value::Reference(reference)));
         }
         Ok(request)
     }
@@ -222,11 +205,7 @@ impl Session {
             frame.context.message_name.as_str(),
             message::CREATE | message::UPDATE | message::DELETE
         );
-        let own = frame
-            .context
-            .shared_variables
-            .keys()
-            .any(|name| name != "tag");
+        let own = frame.context.shared_variables.keys().any(|name| name != "tag");
         if shares && own {
             let mut kept = frame.context.clone();
             kept.stage = Stage::PreValidation.number();
@@ -250,10 +229,8 @@ impl Session {
 }
 
 fn no_such_key(table: &str, key: &offstage_model::entity::Attributes) -> Fault {
-    let shown: Vec<String> = key
-        .iter()
-        .map(|(column, value)| format!("{column}='{value}'"))
-        .collect();
+    let shown: Vec<String> =
+        key.iter().map(|(column, value)| format!("{column}='{value}'")).collect();
     Fault::new(
         code::OBJECT_DOES_NOT_EXIST,
         format!("{table} With Key = {} Does Not Exist", shown.join(",")),

@@ -101,9 +101,7 @@ impl Pipeline {
         let result = session.play_root(entry);
         let mut state = session.into_state();
         let traces = std::mem::take(&mut state.traces);
-        let stored = traces
-            .iter()
-            .try_for_each(|trace| state.tx.put_trace(trace));
+        let stored = traces.iter().try_for_each(|trace| state.tx.put_trace(trace));
         let result = match (result, stored) {
             (Ok(_), Err(error)) => Err(Fault::from(error)),
             (result, _) => result,
@@ -126,11 +124,7 @@ impl Session {
         };
         let (response, _) = self.run_in_savepoint(operation)?;
         let rows = self.row_outcomes(entry)?;
-        Ok(Played {
-            response,
-            report: std::mem::take(&mut self.report),
-            rows,
-        })
+        Ok(Played { response, report: std::mem::take(&mut self.report), rows })
     }
 
     /// A device is not believed: each step that it says ran must be registered here for offline
@@ -154,13 +148,7 @@ impl Session {
 
     fn row_outcomes(&mut self, entry: &JournalEntry) -> Result<Vec<RowOutcome>, Fault> {
         let mut rows: BTreeSet<(String, Uuid)> = self.touched.clone();
-        rows.extend(
-            entry
-                .root
-                .all_effects()
-                .iter()
-                .map(|e| (e.table.clone(), e.id)),
-        );
+        rows.extend(entry.root.all_effects().iter().map(|e| (e.table.clone(), e.id)));
         let mut outcomes = Vec::with_capacity(rows.len());
         for (table, id) in rows {
             if self.catalog.tables.contains_key(&table) {
@@ -180,16 +168,11 @@ impl Session {
             return Ok(());
         }
         let context = &self.frame().context;
-        let (table, id) = (
-            context.primary_entity_name.clone(),
-            context.primary_entity_id,
-        );
-        let effect = self.frame().recorded.as_ref().and_then(|node| {
-            node.effects
-                .iter()
-                .find(|e| e.table == table && e.id == id)
-                .cloned()
-        });
+        let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
+        let effect =
+            self.frame().recorded.as_ref().and_then(|node| {
+                node.effects.iter().find(|e| e.table == table && e.id == id).cloned()
+            });
         let Some(effect) = effect else { return Ok(()) };
         match (effect.kind, self.frame().context.message_name.as_str()) {
             (EffectKind::Updated, message::UPDATE) => {
@@ -212,12 +195,7 @@ impl Session {
         let columns: Vec<(String, Value)> = self
             .frame()
             .target()
-            .map(|t| {
-                t.attributes
-                    .iter()
-                    .map(|(c, v)| (c.clone(), v.clone()))
-                    .collect()
-            })
+            .map(|t| t.attributes.iter().map(|(c, v)| (c.clone(), v.clone())).collect())
             .unwrap_or_default();
         for (column, value) in columns {
             let Some(foreign) = self.foreign_write(table, id, &column, base, &value)? else {
@@ -236,11 +214,7 @@ impl Session {
                 table: table.to_owned(),
                 row: id,
                 column: Some(column.clone()),
-                winner: if server_wins {
-                    Winner::Server
-                } else {
-                    Winner::Client
-                },
+                winner: if server_wins { Winner::Server } else { Winner::Client },
                 base: before.get(&column).cloned().unwrap_or_default(),
                 server: foreign.value.clone(),
                 client: value.clone(),
@@ -279,10 +253,7 @@ impl Session {
         };
         let current = row.value(column);
         let differs = !current.same(value);
-        Ok(differs.then(|| ForeignWrite {
-            value: current.clone(),
-            time: stamp.time,
-        }))
+        Ok(differs.then(|| ForeignWrite { value: current.clone(), time: stamp.time }))
     }
 
     /// A delete never takes away what others wrote meanwhile.

@@ -46,11 +46,7 @@ impl Session {
                 // A run that looked at IsOfflinePlayback may have returned early because of it; a
                 // run that did not is the server's decision.
                 let carries = mode == PlaybackMode::Reconcile && finished.outcome.read_playback;
-                let leftover = if carries {
-                    Leftover::Carry
-                } else {
-                    Leftover::Drop
-                };
+                let leftover = if carries { Leftover::Carry } else { Leftover::Drop };
                 self.report_added(step, &recorded.columns, columns, &finished.issued);
                 self.reconcile_columns(step, &recorded.columns, columns, leftover)?;
                 self.reconcile_operations(step, finished, leftover)
@@ -133,20 +129,12 @@ impl Session {
     /// wins for columns that plug-ins write.
     fn is_foreign_since(&mut self, column: &str, value: &Value) -> Result<bool, Fault> {
         let context = &self.frame().context;
-        let (table, id) = (
-            context.primary_entity_name.clone(),
-            context.primary_entity_id,
-        );
+        let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
         let base = self.frame().recorded.as_ref().and_then(|node| {
-            node.effects
-                .iter()
-                .find(|e| e.table == table && e.id == id)?
-                .base_version
+            node.effects.iter().find(|e| e.table == table && e.id == id)?.base_version
         });
         let Some(base) = base else { return Ok(false) };
-        Ok(self
-            .foreign_write(&table, id, column, base, value)?
-            .is_some())
+        Ok(self.foreign_write(&table, id, column, base, value)?.is_some())
     }
 
     fn reconcile_operations(
@@ -155,9 +143,7 @@ impl Session {
         finished: FinishedServices,
         leftover: Leftover,
     ) -> Result<(), Fault> {
-        let FinishedServices {
-            recorded, issued, ..
-        } = finished;
+        let FinishedServices { recorded, issued, .. } = finished;
         for operation in &issued {
             if let Some(pair) = operation.pair {
                 self.report_pair(step, &recorded[pair].node, &operation.node);
@@ -181,9 +167,7 @@ impl Session {
         step: &Arc<Step>,
         operations: &[OperationNode],
     ) -> Result<(), Fault> {
-        operations
-            .iter()
-            .try_for_each(|node| self.replay_operation(step, node))
+        operations.iter().try_for_each(|node| self.replay_operation(step, node))
     }
 
     /// Executes a recorded nested operation now; its own steps run and are reconciled in turn.
@@ -245,10 +229,7 @@ impl Session {
             return Ok(true);
         };
         let Some(id) = target.id else { return Ok(true) };
-        let effect = node
-            .effects
-            .iter()
-            .find(|e| e.table == target.table && e.id == id);
+        let effect = node.effects.iter().find(|e| e.table == target.table && e.id == id);
         let Some(base) = effect.and_then(|e| e.base_version) else {
             return Ok(true);
         };
@@ -282,9 +263,7 @@ impl Session {
         if let Some(Parameter::Entity(target)) = rest.request.parameters.get_mut(parameter::TARGET)
         {
             self.report_columns(step, node, &target.attributes.clone(), settled);
-            target
-                .attributes
-                .retain(|column, _| !settled.contains_key(column));
+            target.attributes.retain(|column, _| !settled.contains_key(column));
             if target.attributes.is_empty() {
                 return Ok(());
             }
@@ -295,10 +274,7 @@ impl Session {
     fn report_pair(&mut self, step: &Step, offline: &OperationNode, server: &OperationNode) {
         self.report_operation(step, offline, Verdict::Paired);
         if let (Some(offline_target), Some(server_target)) = (target(offline), target(server)) {
-            let (a, b) = (
-                offline_target.attributes.clone(),
-                server_target.attributes.clone(),
-            );
+            let (a, b) = (offline_target.attributes.clone(), server_target.attributes.clone());
             self.report_columns(step, offline, &a, &b);
         }
     }
@@ -398,10 +374,5 @@ fn issued_columns(
     if same_row.is_empty() {
         return None;
     }
-    Some(
-        same_row
-            .into_iter()
-            .flat_map(|t| t.attributes.clone())
-            .collect(),
-    )
+    Some(same_row.into_iter().flat_map(|t| t.attributes.clone()).collect())
 }

@@ -56,10 +56,7 @@ impl Pipeline {
     pub fn define(&self, caller: &Caller, file: DefinitionFile) -> Result<Arc<Catalog>, Fault> {
         require_administrator(caller, "change metadata")?;
         let next = self.catalog().extended(file).map_err(|error| {
-            Fault::new(
-                code::INVALID_ARGUMENT,
-                format!("The definition is not valid: {error}."),
-            )
+            Fault::new(code::INVALID_ARGUMENT, format!("The definition is not valid: {error}."))
         })?;
         self.adopt(next)?;
         Ok(self.catalog())
@@ -88,9 +85,7 @@ impl Pipeline {
         let sha256 = hex::encode(Sha256::digest(bytes));
         self.require_trust(&declaration.package, &sha256)?;
         // Compile before anything is stored: a component of another world never gets in.
-        self.sandbox()
-            .load(bytes)
-            .map_err(|e| invalid_content(&e.to_string()))?;
+        self.sandbox().load(bytes).map_err(|e| invalid_content(&e.to_string()))?;
         let package = Package {
             id: declaration.package.clone(),
             version: declaration.version.clone(),
@@ -115,10 +110,8 @@ impl Pipeline {
         let mut notices = Vec::new();
         let mut steps = Vec::new();
         let mut keys = BTreeSet::new();
-        for (plugin_type, step) in declaration
-            .types
-            .iter()
-            .flat_map(|t| t.steps.iter().map(move |s| (&t.name, s)))
+        for (plugin_type, step) in
+            declaration.types.iter().flat_map(|t| t.steps.iter().map(move |s| (&t.name, s)))
         {
             let before = known.iter().find(|k| k.declaration.key == step.key);
             let of_another = before.is_some_and(|k| k.package != package.id);
@@ -138,20 +131,13 @@ impl Pipeline {
         for gone in known.iter().filter(|k| k.package == package.id) {
             if !keys.contains(&gone.declaration.key) {
                 tx.remove_step(gone.id)?;
-                notices.push(format!(
-                    "The step '{}' is no longer declared.",
-                    gone.declaration.key
-                ));
+                notices.push(format!("The step '{}' is no longer declared.", gone.declaration.key));
             }
         }
         for step in &steps {
             tx.put_step(step)?;
         }
-        Ok(Registered {
-            package,
-            steps,
-            notices,
-        })
+        Ok(Registered { package, steps, notices })
     }
 
     fn require_trust(&self, package: &str, sha256: &str) -> Result<(), Fault> {
@@ -208,11 +194,7 @@ impl Pipeline {
         require_administrator(caller, "register steps")?;
         let mut tx = self.store().write()?;
         self.require_type(&mut tx, package, plugin_type)?;
-        if tx
-            .steps()?
-            .iter()
-            .any(|s| s.declaration.key == declaration.key)
-        {
+        if tx.steps()?.iter().any(|s| s.declaration.key == declaration.key) {
             return Err(duplicate_key(&declaration.key));
         }
         let notices = check_step(tx.catalog(), &declaration)?;
@@ -229,9 +211,7 @@ impl Pipeline {
     }
 
     fn require_type(&self, tx: &mut Tx, package: &str, plugin_type: &str) -> Result<(), Fault> {
-        let bytes = tx
-            .package_bytes(package)?
-            .ok_or_else(|| unknown_package(package))?;
+        let bytes = tx.package_bytes(package)?.ok_or_else(|| unknown_package(package))?;
         let declared = Sandbox::inspect(&bytes).map_err(|e| invalid_content(&e.to_string()))?;
         if declared.types.iter().any(|t| t.name == plugin_type) {
             return Ok(());
@@ -326,27 +306,18 @@ fn find_step(tx: &mut Tx, key: &str) -> Result<Step, Fault> {
 }
 
 fn unknown_package(id: &str) -> Fault {
-    Fault::new(
-        code::NOT_FOUND,
-        format!("There is no plug-in package '{id}'."),
-    )
-    .hint("`offstage plugin list` shows the packages.")
+    Fault::new(code::NOT_FOUND, format!("There is no plug-in package '{id}'."))
+        .hint("`offstage plugin list` shows the packages.")
 }
 
 fn invalid_content(reason: &str) -> Fault {
-    Fault::new(
-        code::INVALID_PACKAGE_CONTENT,
-        format!("The file is not a plug-in: {reason}."),
-    )
-    .hint("Build it against the plug-in contract (`sdk/wit`) and make it a component.")
+    Fault::new(code::INVALID_PACKAGE_CONTENT, format!("The file is not a plug-in: {reason}."))
+        .hint("Build it against the plug-in contract (`sdk/wit`) and make it a component.")
 }
 
 fn duplicate_key(key: &str) -> Fault {
-    Fault::new(
-        code::INVALID_REGISTRATION,
-        format!("A step '{key}' is registered already."),
-    )
-    .hint("Each step needs a key of its own in the organization.")
+    Fault::new(code::INVALID_REGISTRATION, format!("A step '{key}' is registered already."))
+        .hint("Each step needs a key of its own in the organization.")
 }
 
 /// Checks a step against the rules of the platform; returns notices.
@@ -373,10 +344,7 @@ fn check_step(catalog: &Catalog, step: &StepDeclaration) -> Result<Vec<String>, 
 }
 
 fn refuse<T>(code: u32, step: &StepDeclaration, reason: &str) -> Result<T, Fault> {
-    Err(Fault::new(
-        code,
-        format!("The step '{}' cannot be registered: {reason}.", step.key),
-    ))
+    Err(Fault::new(code, format!("The step '{}' cannot be registered: {reason}.", step.key)))
 }
 
 fn check_key_and_size(step: &StepDeclaration) -> Result<(), Fault> {
@@ -385,16 +353,9 @@ fn check_key_and_size(step: &StepDeclaration) -> Result<(), Fault> {
         let reason = "its key must be 1 to 200 printable ASCII characters without spaces";
         return refuse(code::INVALID_REGISTRATION, step, reason);
     }
-    let longest = step
-        .configuration
-        .len()
-        .max(step.secure_configuration.len());
+    let longest = step.configuration.len().max(step.secure_configuration.len());
     if longest > CONFIGURATION_LENGTH_MAX {
-        return refuse(
-            code::INVALID_REGISTRATION,
-            step,
-            "its configuration is over 64 KiB",
-        );
+        return refuse(code::INVALID_REGISTRATION, step, "its configuration is over 64 KiB");
     }
     Ok(())
 }
@@ -418,10 +379,7 @@ fn check_names(catalog: &Catalog, step: &StepDeclaration) -> Result<(), Fault> {
         );
         return refuse(code::STEP_NOT_ALLOWED, step, &reason);
     }
-    let columns = step
-        .filtering
-        .iter()
-        .chain(step.images.iter().flat_map(|i| &i.attributes));
+    let columns = step.filtering.iter().chain(step.images.iter().flat_map(|i| &i.attributes));
     if step.table.is_empty() {
         return match columns.into_iter().next() {
             Some(_) => refuse(code::INVALID_REGISTRATION, step, "columns need a table"),
@@ -439,21 +397,13 @@ fn check_names(catalog: &Catalog, step: &StepDeclaration) -> Result<(), Fault> {
 
 fn check_stage_and_mode(step: &StepDeclaration) -> Result<(), Fault> {
     if step.stage == Stage::MainOperation {
-        return refuse(
-            code::INVALID_STAGE,
-            step,
-            "stage 30 is the platform's; use 10, 20 or 40",
-        );
+        return refuse(code::INVALID_STAGE, step, "stage 30 is the platform's; use 10, 20 or 40");
     }
     if step.mode == Mode::Synchronous {
         return Ok(());
     }
     if step.stage != Stage::PostOperation {
-        return refuse(
-            code::INVALID_REGISTRATION,
-            step,
-            "asynchronous steps run in stage 40 only",
-        );
+        return refuse(code::INVALID_REGISTRATION, step, "asynchronous steps run in stage 40 only");
     }
     if step.deployment == Deployment::Offline {
         let reason = "asynchronous steps do not run offline";
@@ -473,10 +423,7 @@ fn check_deployment(catalog: &Catalog, step: &StepDeclaration) -> Result<(), Fau
     }
     let table = catalog.tables.get(&step.table);
     if !is_available_offline(&step.message, table) {
-        let reason = format!(
-            "'{}' is not available offline for '{}'",
-            step.message, step.table
-        );
+        let reason = format!("'{}' is not available offline for '{}'", step.message, step.table);
         return refuse(code::STEP_NOT_ALLOWED, step, &reason);
     }
     if step.impersonate.is_some() && step.deployment == Deployment::Offline {

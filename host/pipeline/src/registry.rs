@@ -59,19 +59,10 @@ impl Registry {
         // Ties of the rank are decided by the author's key, which is the same on both sides.
         steps.sort_by(|a, b| {
             let order = |s: &Step| (s.declaration.stage, s.declaration.rank);
-            order(a)
-                .cmp(&order(b))
-                .then_with(|| a.declaration.key.cmp(&b.declaration.key))
+            order(a).cmp(&order(b)).then_with(|| a.declaration.key.cmp(&b.declaration.key))
         });
         let hash = plugin_set_hash(&packages, &steps);
-        Ok(Self {
-            version,
-            steps,
-            packages,
-            skipped,
-            hash,
-            plugins,
-        })
+        Ok(Self { version, steps, packages, skipped, hash, plugins })
     }
 
     /// The step with this key.
@@ -132,26 +123,17 @@ fn load_plugin(
         return Ok(Err(skip(reason, hint)));
     }
     let Some(bytes) = tx.package_bytes(&package.id)? else {
-        return Ok(Err(skip(
-            "its content is missing".into(),
-            "Add the package again.".into(),
-        )));
+        return Ok(Err(skip("its content is missing".into(), "Add the package again.".into())));
     };
     // The hash that was allowed must be the hash of the bytes that are compiled.
     let actual = hex::encode(Sha256::digest(&bytes));
     if actual != package.sha256 {
         let reason = format!("its content has the hash {actual}, not {}", package.sha256);
-        return Ok(Err(skip(
-            reason,
-            "The store is damaged; add the package again.".into(),
-        )));
+        return Ok(Err(skip(reason, "The store is damaged; add the package again.".into())));
     }
     Ok(sandbox.load(&bytes).map_err(|error| {
         tracing::error!(package = package.id, %error, "cannot load plug-in package");
-        skip(
-            error.to_string(),
-            "Build the package again for this version.".into(),
-        )
+        skip(error.to_string(), "Build the package again for this version.".into())
     }))
 }
 

@@ -82,9 +82,7 @@ impl Pipeline {
     pub fn open(options: PipelineOptions) -> Result<Self, Fault> {
         let mut tx = options.store.read()?;
         let trace_level = tx.get_setting(settings::TRACE_LEVEL)?.unwrap_or_default();
-        let organization = tx
-            .get_setting(settings::ORGANIZATION)?
-            .unwrap_or(options.organization);
+        let organization = tx.get_setting(settings::ORGANIZATION)?.unwrap_or(options.organization);
         drop(tx);
         Ok(Self(Arc::new(Inner {
             store: options.store,
@@ -116,14 +114,8 @@ impl Pipeline {
         options: CallOptions,
     ) -> Result<Response, Fault> {
         let reads = request.is_read()
-            && !self
-                .registry()?
-                .listens(&request.message, request.primary_table());
-        let mut tx = if reads {
-            self.store().read()?
-        } else {
-            self.store().write()?
-        };
+            && !self.registry()?.listens(&request.message, request.primary_table());
+        let mut tx = if reads { self.store().read()? } else { self.store().write()? };
         if options.receipt && !reads {
             let operation = options.operation.unwrap_or_default();
             let hash = request_hash(caller, &request);
@@ -157,9 +149,7 @@ impl Pipeline {
                 if options.receipt && !reads {
                     let bytes = serde_json::to_vec(&response)
                         .expect("BUG: model types always have a JSON form");
-                    state
-                        .tx
-                        .put_online_receipt(operation, &hash, &bytes, state.root.created_on)?;
+                    state.tx.put_online_receipt(operation, &hash, &bytes, state.root.created_on)?;
                 }
                 self.commit(state)?;
                 Ok(response)
@@ -175,9 +165,7 @@ impl Pipeline {
     fn root_start(&self, caller: &Caller, options: &CallOptions) -> RootStart {
         let now = self.clock().now();
         let superseded = options.supersedes.as_ref().map(|s| s.operation);
-        let operation = superseded
-            .or(options.operation)
-            .unwrap_or_else(|| self.random().guid());
+        let operation = superseded.or(options.operation).unwrap_or_else(|| self.random().guid());
         RootStart {
             operation,
             created_on: now,
@@ -188,11 +176,7 @@ impl Pipeline {
                 Side::Device => Origin::Offline,
             },
             tag: options.tag.clone(),
-            stamp: WriteStamp {
-                time: now,
-                device: Uuid::nil(),
-                sequence: 0,
-            },
+            stamp: WriteStamp { time: now, device: Uuid::nil(), sequence: 0 },
         }
     }
 
@@ -238,11 +222,8 @@ impl Pipeline {
     ) -> Result<(), Fault> {
         let identity: Option<DeviceIdentity> = state.tx.get_setting(settings::DEVICE)?;
         let identity = identity.ok_or_else(|| {
-            Fault::new(
-                code::WRONG_STATE,
-                "This directory is not connected to a server.",
-            )
-            .hint("Run `offstage connect URL` first.")
+            Fault::new(code::WRONG_STATE, "This directory is not connected to a server.")
+                .hint("Run `offstage connect URL` first.")
         })?;
         if identity.user != state.root.caller.user {
             return Err(Fault::new(
@@ -252,11 +233,8 @@ impl Pipeline {
             .hint("Each user needs a data directory of their own (`--data DIR`)."));
         }
         let (last, previous) = state.tx.last_entry()?.unwrap_or((0, String::new()));
-        let written: BTreeSet<(String, Uuid)> = root
-            .all_effects()
-            .iter()
-            .map(|e| (e.table.clone(), e.id))
-            .collect();
+        let written: BTreeSet<(String, Uuid)> =
+            root.all_effects().iter().map(|e| (e.table.clone(), e.id)).collect();
         let entry = JournalEntry {
             format: JOURNAL_FORMAT,
             device: identity.device,
@@ -289,9 +267,7 @@ impl Pipeline {
             )
             .hint("Split it into smaller operations, or do it online."));
         }
-        state
-            .tx
-            .append_entry(&entry, &frozen, &chain_hash(&frozen))?;
+        state.tx.append_entry(&entry, &frozen, &chain_hash(&frozen))?;
         Ok(())
     }
 
@@ -343,10 +319,7 @@ impl Pipeline {
             return Ok(registry);
         }
         let registry = Arc::new(Registry::load(tx, self.sandbox(), &trust)?);
-        for SkippedPackage {
-            package, reason, ..
-        } in &registry.skipped
-        {
+        for SkippedPackage { package, reason, .. } in &registry.skipped {
             tracing::warn!(package, reason, "plug-in package skipped");
         }
         self.state_mut(|state| state.registry = Some(Arc::clone(&registry)));
@@ -396,22 +369,13 @@ impl Pipeline {
     /// The organization.
     #[must_use]
     pub fn organization(&self) -> Organization {
-        self.0
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .organization
-            .clone()
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).organization.clone()
     }
 
     /// Which step runs are traced.
     #[must_use]
     pub fn trace_level(&self) -> TraceLevel {
-        self.0
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .trace_level
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).trace_level
     }
 
     /// Sets which step runs are traced, durably.
@@ -447,14 +411,7 @@ impl Pipeline {
     }
 
     pub(crate) fn with_trust<T>(&self, look: impl FnOnce(&TrustFile) -> T) -> T {
-        look(
-            &self
-                .0
-                .state
-                .read()
-                .unwrap_or_else(PoisonError::into_inner)
-                .trust,
-        )
+        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).trust)
     }
 
     fn put_setting<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Fault> {
@@ -481,10 +438,8 @@ fn stored_answer(tx: &mut Tx, operation: Uuid, hash: &str) -> Result<Option<Resp
         )
         .hint("Use a fresh operation id for each request."));
     }
-    serde_json::from_slice(&receipt.response)
-        .map(Some)
-        .map_err(|error| {
-            tracing::error!(%operation, %error, "cannot read a stored answer");
-            Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
-        })
+    serde_json::from_slice(&receipt.response).map(Some).map_err(|error| {
+        tracing::error!(%operation, %error, "cannot read a stored answer");
+        Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
+    })
 }

@@ -66,9 +66,7 @@ impl StepServices {
         lineage: Lineage,
         recorded: Option<&StepRun>,
     ) -> Self {
-        let recorded = recorded
-            .map(|run| run.operations.as_slice())
-            .unwrap_or_default();
+        let recorded = recorded.map(|run| run.operations.as_slice()).unwrap_or_default();
         let recorded = recorded
             .iter()
             .map(|node| RecordedOperation {
@@ -92,21 +90,8 @@ impl StepServices {
 
     /// Gives the session back with what happened.
     pub(crate) fn finish(self) -> (Session, FinishedServices) {
-        let Self {
-            session,
-            recorded,
-            issued,
-            outcome,
-            ..
-        } = self;
-        (
-            session,
-            FinishedServices {
-                recorded,
-                issued,
-                outcome,
-            },
-        )
+        let Self { session, recorded, issued, outcome, .. } = self;
+        (session, FinishedServices { recorded, issued, outcome })
     }
 
     fn read(&mut self, request: Request) -> Result<Response, Fault> {
@@ -180,11 +165,7 @@ impl StepServices {
 
 impl Services for StepServices {
     fn execute(&mut self, request: Request) -> Result<Response, Fault> {
-        let result = if request.is_read() {
-            self.read(request)
-        } else {
-            self.write(request)
-        };
+        let result = if request.is_read() { self.read(request) } else { self.write(request) };
         if let Err(fault) = &result
             && self.outcome.nested_fault.is_none()
         {

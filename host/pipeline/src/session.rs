@@ -113,10 +113,7 @@ impl Session {
 
     /// The parts, when all is done.
     pub(crate) fn into_state(mut self) -> SessionState {
-        *self
-            .0
-            .take()
-            .expect("BUG: a session ends only after every plug-in gave it back")
+        *self.0.take().expect("BUG: a session ends only after every plug-in gave it back")
     }
 
     /// The innermost running operation.
@@ -126,9 +123,7 @@ impl Session {
 
     /// The innermost running operation.
     pub(crate) fn frame_mut(&mut self) -> &mut Frame {
-        self.frames
-            .last_mut()
-            .expect("BUG: an operation is running")
+        self.frames.last_mut().expect("BUG: an operation is running")
     }
 
     /// Notes a change of a row, for the journal and for the outcome.
@@ -165,16 +160,12 @@ impl Deref for Session {
     type Target = SessionState;
 
     fn deref(&self) -> &SessionState {
-        self.0
-            .as_deref()
-            .expect("BUG: the session is lent to a plug-in")
+        self.0.as_deref().expect("BUG: the session is lent to a plug-in")
     }
 }
 
 impl DerefMut for Session {
     fn deref_mut(&mut self) -> &mut SessionState {
-        self.0
-            .as_deref_mut()
-            .expect("BUG: the session is lent to a plug-in")
+        self.0.as_deref_mut().expect("BUG: the session is lent to a plug-in")
     }
 }

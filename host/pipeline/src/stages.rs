@@ -15,8 +15,7 @@ impl Session {
     pub(crate) fn run_stage(&mut self, stage: Stage) -> Result<(), Fault> {
         let context = &self.frame().context;
         let steps =
-            self.registry
-                .steps_of(&context.message_name, &context.primary_entity_name, stage);
+            self.registry.steps_of(&context.message_name, &context.primary_entity_name, stage);
         if stage == Stage::PostOperation && steps.iter().any(|s| has_image(s, ImageKind::Post)) {
             self.row_after()?;
         }
@@ -84,9 +83,7 @@ impl Session {
     }
 
     fn settle(&mut self, step: &Step) {
-        self.frame_mut()
-            .settled
-            .insert(step.declaration.key.clone());
+        self.frame_mut().settled.insert(step.declaration.key.clone());
     }
 
     fn recorded_run(&self, step: &Step) -> Option<StepRun> {
@@ -120,11 +117,7 @@ impl Session {
             return false;
         };
         let only_key = target.attributes.is_empty();
-        let primary_id = self
-            .catalog
-            .tables
-            .get(&target.table)
-            .map(|t| &t.primary_id);
+        let primary_id = self.catalog.tables.get(&target.table).map(|t| &t.primary_id);
         filtering.iter().any(|column| {
             target.attributes.contains_key(column) || (only_key && Some(column) == primary_id)
         })
@@ -132,8 +125,5 @@ impl Session {
 }
 
 fn has_image(step: &Step, kind: ImageKind) -> bool {
-    step.declaration
-        .images
-        .iter()
-        .any(|i| i.kind == kind || i.kind == ImageKind::Both)
+    step.declaration.images.iter().any(|i| i.kind == kind || i.kind == ImageKind::Both)
 }

@@ -33,10 +33,7 @@ impl Session {
         }
         let mut context = step_context(self, step);
         self.add_images(step, &mut context)?;
-        let plugin = self
-            .registry
-            .plugin(&step.package)
-            .expect("BUG: only runnable steps run");
+        let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
         let started = self.pipeline.clock().now();
         let limits = self.run_limits();
         let user = acting_user(self, step);
@@ -93,16 +90,9 @@ impl Session {
     }
 
     fn run_limits(&self) -> RunLimits {
-        let left = self
-            .root
-            .deadline
-            .0
-            .saturating_sub(self.pipeline.clock().now().0);
+        let left = self.root.deadline.0.saturating_sub(self.pipeline.clock().now().0);
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        RunLimits {
-            wall_time: left,
-            ..RunLimits::default()
-        }
+        RunLimits { wall_time: left, ..RunLimits::default() }
     }
 
     /// Applies a plug-in's changes to the context, and says what became of columns of Target.
@@ -129,11 +119,7 @@ impl Session {
         let key = &step.declaration.key;
         let context = &mut self.frame_mut().context;
         match change {
-            ContextChange::SetAttribute {
-                parameter,
-                column,
-                value,
-            } => {
+            ContextChange::SetAttribute { parameter, column, value } => {
                 let entity = input_entity(&mut context.input_parameters, &parameter)
                     .ok_or_else(|| not_an_entity(key, &parameter))?;
                 entity.attributes.insert(column, value);
@@ -183,11 +169,11 @@ fn input_entity<'a>(
 
 fn target_change(change: &ContextChange) -> Option<(&str, ColumnChange)> {
     match change {
-        ContextChange::SetAttribute {
-            parameter,
-            column,
-            value,
-        } if parameter == parameter::TARGET => Some((column, ColumnChange::Set(value.clone()))),
+        ContextChange::SetAttribute { parameter, column, value }
+            if parameter == parameter::TARGET =>
+        {
+            Some((column, ColumnChange::Set(value.clone())))
+        }
         ContextChange::RemoveAttribute { parameter, column } if parameter == parameter::TARGET => {
             Some((column, ColumnChange::Removed))
         }

@@ -43,10 +43,7 @@ impl Session {
         let mut text = run.trace.clone();
         let warning = self.pipeline.limits().step_warning;
         if u128::from(run.usage.duration_us) > warning.as_micros() {
-            text.push_str(&format!(
-                "\nThe step took longer than {} s.",
-                warning.as_secs()
-            ));
+            text.push_str(&format!("\nThe step took longer than {} s.", warning.as_secs()));
         }
         // The details stay here; the caller only gets the fault.
         let exception = fault.map(|fault| match &run.result {

@@ -16,12 +16,7 @@ fn run_file(name: &str) {
             failed.push(case.title.clone());
         }
     }
-    assert!(
-        failed.is_empty(),
-        "{} of {} cases fail: {failed:#?}",
-        failed.len(),
-        cases.len()
-    );
+    assert!(failed.is_empty(), "{} of {} cases fail: {failed:#?}", failed.len(), cases.len());
     assert!(cases.len() > 20, "{name} has lost its cases");
 }
 

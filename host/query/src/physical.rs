@@ -105,9 +105,8 @@ pub fn from_sql(
     target: Option<SqlValue>,
 ) -> Result<Value, TypeMismatch> {
     let wrong = || mismatch(name, column);
-    let small = |cell: &SqlValue| {
-        cell.as_i64().and_then(|v| i32::try_from(v).ok()).ok_or_else(wrong)
-    };
+    let small =
+        |cell: &SqlValue| cell.as_i64().and_then(|v| i32::try_from(v).ok()).ok_or_else(wrong);
     if cell.is_null() {
         return Ok(Value::Null);
     }
@@ -148,6 +147,8 @@ pub fn from_sql(
         }
         ColumnType::Image | ColumnType::File => match cell.take() {
             SqlValue::Blob(bytes) => Value::Bytes(bytes),
+            // A backend without a GUID type takes every 16 bytes for one.
+            SqlValue::Guid(id) => Value::Bytes(id.as_bytes().to_vec()),
             _ => return Err(wrong()),
         },
     })
@@ -237,9 +238,9 @@ impl Layout {
         }
         let with_target = target_column(name, column).is_some();
         self.width += 1 + usize::from(with_target);
-        // Labels and choices of the column are not needed to read it.
-        let mut column = column.clone();
-        column.choices = Vec::new();
+        // Only what reading needs; labels and choices would be copied for every query.
+        let targets = column.targets.clone();
+        let column = Column { precision: column.precision, targets, ..Column::of(column.kind) };
         self.columns.push(LaidOut { name: name.to_owned(), column, with_target, hidden });
     }
 
@@ -281,10 +282,7 @@ impl Layout {
         &self,
         cells: &mut [SqlValue],
     ) -> Result<(Entity, Vec<(String, Value)>), TypeMismatch> {
-        let wrong = || TypeMismatch {
-            column: "id".to_owned(),
-            kind: ColumnType::UniqueIdentifier,
-        };
+        let wrong = || TypeMismatch { column: "id".to_owned(), kind: ColumnType::UniqueIdentifier };
         if cells.len() != self.width {
             return Err(wrong());
         }

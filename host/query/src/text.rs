@@ -60,7 +60,8 @@ mod tests {
 
     #[test]
     fn the_order_is_total_and_ignores_case() {
-        let words = ["", "a", "A", "Ä", "ä", "ab", "AB", "Straße", "STRASSE", "İ", "z", "Zürich", "日本"];
+        let words =
+            ["", "a", "A", "Ä", "ä", "ab", "AB", "Straße", "STRASSE", "İ", "z", "Zürich", "日本"];
         for a in words {
             for b in words {
                 assert_eq!(compare(a, b), compare(b, a).reverse(), "{a} {b}");

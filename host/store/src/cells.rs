@@ -106,9 +106,7 @@ impl<'a> Cells<'a> {
 
     pub(crate) fn opt_json<T: DeserializeOwned>(&mut self) -> Result<Option<T>, StoreError> {
         let what = self.what;
-        self.opt_text()?
-            .map(|text| from_json(what, text.as_bytes()))
-            .transpose()
+        self.opt_text()?.map(|text| from_json(what, text.as_bytes())).transpose()
     }
 }
 
@@ -119,10 +117,7 @@ pub(crate) fn from_json<T: DeserializeOwned>(
     serde_json::from_slice(json).map_err(|source| StoreError::Document { what, source })
 }
 
-pub(crate) fn to_json<T: Serialize>(
-    what: &'static str,
-    value: &T,
-) -> Result<SqlValue, StoreError> {
+pub(crate) fn to_json<T: Serialize>(what: &'static str, value: &T) -> Result<SqlValue, StoreError> {
     serde_json::to_string(value)
         .map(SqlValue::Text)
         .map_err(|source| StoreError::Document { what, source })

@@ -6,11 +6,11 @@
 
 use crate::cells::{Cells, from_json, from_word, limit, optional, to_json, word};
 use crate::{StoreError, Tx};
+use offstage_model::Uuid;
 use offstage_model::journal::{
     ChainHash, EffectKind, EntryState, JournalEntry, Outcome, RowEffect, chain_hash,
 };
 use offstage_model::value::{EntityReference, Timestamp};
-use offstage_model::Uuid;
 use offstage_query::SqlValue;
 use serde::Deserialize;
 
@@ -375,9 +375,8 @@ impl Tx {
     }
 
     fn frozen(&mut self, sequence: u64) -> Result<Vec<u8>, StoreError> {
-        let sql = format!(
-            "SELECT bytes FROM os_journal_frozen WHERE epoch = {EPOCH} AND sequence = ?1"
-        );
+        let sql =
+            format!("SELECT bytes FROM os_journal_frozen WHERE epoch = {EPOCH} AND sequence = ?1");
         self.sql_row("journal entry", &sql, &[SqlValue::unsigned(sequence)], |c| c.bytes())?
             .ok_or(StoreError::NoSuchEntry { sequence })
     }
@@ -387,7 +386,8 @@ impl Tx {
     /// # Errors
     /// [`StoreError::NoSuchEntry`].
     pub fn set_state(&mut self, sequence: u64, state: EntryState) -> Result<(), StoreError> {
-        let sql = format!("UPDATE os_journal SET state = ?2 WHERE epoch = {EPOCH} AND sequence = ?1");
+        let sql =
+            format!("UPDATE os_journal SET state = ?2 WHERE epoch = {EPOCH} AND sequence = ?1");
         match self.sql_execute(&sql, &[SqlValue::unsigned(sequence), word(&state)?])? {
             0 => Err(StoreError::NoSuchEntry { sequence }),
             _ => Ok(()),
@@ -416,9 +416,8 @@ impl Tx {
     /// # Errors
     /// The database fails.
     pub fn journal_counts(&mut self) -> Result<JournalCounts, StoreError> {
-        let sql = format!(
-            "SELECT state, COUNT(*) FROM os_journal WHERE epoch = {EPOCH} GROUP BY state"
-        );
+        let sql =
+            format!("SELECT state, COUNT(*) FROM os_journal WHERE epoch = {EPOCH} GROUP BY state");
         let groups = self.sql_rows("journal entry", &sql, &[], |cells| {
             Ok((from_word::<EntryState>("journal state", cells.text()?)?, cells.unsigned()?))
         })?;

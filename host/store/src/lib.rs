@@ -35,8 +35,8 @@ pub use journal::{
 };
 pub use open::{Role, Store, StoreOptions};
 pub use principals::Principal;
-pub use sync::{JournalId, Mark, PendingSync, RefusedWrite, SubscriptionRow, SyncTableState};
 pub use receipts::{DeviceRow, OnlineReceipt, Receipt};
+pub use sync::{JournalId, Mark, PendingSync, RefusedWrite, SubscriptionRow, SyncTableState};
 pub use traces::{TraceFilter, TraceRow};
 pub use tx::{Savepoint, Tx};
 

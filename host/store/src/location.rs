@@ -119,7 +119,9 @@ fn network_file_system(magic: u32) -> Option<&'static str> {
 mod tests {
     #[test]
     fn network_file_systems_are_known_and_local_ones_are_not_among_them() {
-        for (magic, network) in [(0x6969, true), (0xFF53_4D42, true), (0xEF53, false), (0x0102_1994, false)] {
+        for (magic, network) in
+            [(0x6969, true), (0xFF53_4D42, true), (0xEF53, false), (0x0102_1994, false)]
+        {
             assert_eq!(super::network_file_system(magic).is_some(), network, "{magic:x}");
         }
     }

@@ -3,8 +3,8 @@
 
 use crate::schema::{CREATED_COLUMN, STAMPS_COLUMN, Schema};
 use crate::{Role, Store, StoreError, Tx, settings};
-use offstage_model::metadata::{Column, ColumnType, Table};
 use offstage_model::Catalog;
+use offstage_model::metadata::{Column, ColumnType, Table};
 use offstage_query::physical::{
     HIDDEN_PREFIX, TARGET_SUFFIX, VERSION_COLUMN, quoted, table_name, target_column,
 };
@@ -55,7 +55,9 @@ pub(crate) fn collation_version() -> String {
 
 fn check_compatible(now: &Catalog, next: &Catalog) -> Result<(), StoreError> {
     for table in next.tables.values() {
-        let Some(known) = now.tables.get(&table.name) else { continue };
+        let Some(known) = now.tables.get(&table.name) else {
+            continue;
+        };
         let refuse = |column: &str, reason| {
             Err(StoreError::Migration {
                 table: table.name.clone(),
@@ -67,7 +69,9 @@ fn check_compatible(now: &Catalog, next: &Catalog) -> Result<(), StoreError> {
             return refuse(&table.primary_id, "cannot become the primary id of a known table");
         }
         for (name, column) in &table.columns {
-            let Some(before) = known.columns.get(name) else { continue };
+            let Some(before) = known.columns.get(name) else {
+                continue;
+            };
             if sql_type(before.kind) != sql_type(column.kind)
                 || is_text_set(before.kind) != is_text_set(column.kind)
             {
@@ -87,7 +91,8 @@ fn is_text_set(kind: ColumnType) -> bool {
 }
 
 fn check_names(table: &Table) -> Result<(), StoreError> {
-    let reserved = |name: &&String| name.starts_with(HIDDEN_PREFIX) || name.ends_with(TARGET_SUFFIX);
+    let reserved =
+        |name: &&String| name.starts_with(HIDDEN_PREFIX) || name.ends_with(TARGET_SUFFIX);
     match table.columns.keys().find(reserved) {
         None => Ok(()),
         Some(column) => Err(StoreError::Migration {
@@ -178,7 +183,9 @@ fn add_columns(tx: &mut Tx, table: &Table, known: &BTreeSet<String>) -> Result<(
 
 fn fill_target(tx: &mut Tx, table: &Table, name: &str, target: &str) -> Result<(), StoreError> {
     let before = tx.catalog().table(&table.name).ok().and_then(|t| t.column(name));
-    let Some(first) = before.and_then(|c| c.targets.first()).cloned() else { return Ok(()) };
+    let Some(first) = before.and_then(|c| c.targets.first()).cloned() else {
+        return Ok(());
+    };
     let column = quoted(name);
     tx.sql_execute(
         &format!(
@@ -218,4 +225,3 @@ fn indexes(table: &Table, role: Role) -> Vec<String> {
     }
     list
 }
-

@@ -51,11 +51,8 @@ impl Pool {
                 let waited_ms = u64::try_from(self.wait_max.as_millis()).unwrap_or(u64::MAX);
                 return Err(StoreError::Busy { waited_ms });
             }
-            state = self
-                .returned
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state =
+                self.returned.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 

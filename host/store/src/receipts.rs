@@ -48,8 +48,7 @@ CREATE INDEX IF NOT EXISTS os_online_receipt_time ON os_online_receipt (time);";
 
 const DEVICE_COLUMNS: &str = "id, user, name, epoch, last_sequence, last_hash, acknowledged, token, \
                               previous_token, offset_ms, last_seen, revoked, public_key";
-const RECEIPT_COLUMNS: &str =
-    "device, epoch, sequence, hash, operation, state, write_set, outcome";
+const RECEIPT_COLUMNS: &str = "device, epoch, sequence, hash, operation, state, write_set, outcome";
 
 /// A device as the server knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -153,7 +153,9 @@ impl Tx {
         let sql = "SELECT document FROM os_step WHERE id = ?1";
         let found: Option<Step> =
             self.sql_row("step", sql, &[SqlValue::Guid(id)], |cells| cells.json())?;
-        let Some(mut step) = found else { return Ok(false) };
+        let Some(mut step) = found else {
+            return Ok(false);
+        };
         step.enabled = enabled;
         self.put_step(&step)?;
         Ok(true)

@@ -3,8 +3,8 @@
 
 use crate::backend::Session as _;
 use crate::backend::sqlite::Sqlite;
-use crate::changes::Stamp;
 use crate::cells::{limit, to_json};
+use crate::changes::Stamp;
 use crate::schema::{STAMPS_COLUMN, TablePlan};
 use crate::{ColumnStamps, Role, StoreError, Tx, WriteStamp};
 use offstage_model::entity::Attributes;
@@ -84,8 +84,7 @@ impl Tx {
     ) -> Result<Option<Entity>, StoreError> {
         let mut found = None;
         self.sql_query(sql, &[SqlValue::Guid(id)], &mut |cells| {
-            let unreadable =
-                |source| StoreError::Unreadable { table: table.to_owned(), source };
+            let unreadable = |source| StoreError::Unreadable { table: table.to_owned(), source };
             found = Some(layout.read(cells).map_err(unreadable)?);
             Ok(())
         })?;
@@ -108,8 +107,7 @@ impl Tx {
     /// The table is not known.
     pub fn version(&mut self, table: &str, id: Uuid) -> Result<Option<u64>, StoreError> {
         let plan = self.plan(table)?;
-        let sql =
-            format!("SELECT {VERSION_COLUMN} FROM {} WHERE {} = ?1", plan.sql_name, plan.id);
+        let sql = format!("SELECT {VERSION_COLUMN} FROM {} WHERE {} = ?1", plan.sql_name, plan.id);
         self.sql_row("row version", &sql, &[SqlValue::Guid(id)], |cells| cells.unsigned())
     }
 
@@ -247,8 +245,7 @@ impl Tx {
         let filter = Filter::All(parts.collect());
         let catalog = self.catalog().clone();
         let nobody = Scope { user: Uuid::nil() };
-        let statement =
-            sql::compile_ids(table, Some(&filter), &catalog, &nobody, Dialect::Sqlite)?;
+        let statement = sql::compile_ids(table, Some(&filter), &catalog, &nobody, Dialect::Sqlite)?;
         let sql = format!("{} LIMIT 1", statement.sql);
         self.sql_row("row", &sql, &statement.params, |cells| cells.guid())
     }

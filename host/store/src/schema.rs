@@ -104,7 +104,8 @@ impl TablePlan {
             format!("INSERT INTO {sql_name} ({}) VALUES ({})", names.join(", "), marks.join(", "));
         let assignments: Vec<String> =
             names[1..].iter().map(|name| format!("{name} = excluded.{name}")).collect();
-        let replace = format!("{insert} ON CONFLICT ({id}) DO UPDATE SET {}", assignments.join(", "));
+        let replace =
+            format!("{insert} ON CONFLICT ({id}) DO UPDATE SET {}", assignments.join(", "));
         let layout = Layout::new(table, None)?;
         let list = layout.select_list(&table.primary_id, "a0");
         Ok(Self {

@@ -240,7 +240,9 @@ impl Tx {
 
 impl Drop for Tx {
     fn drop(&mut self) {
-        let Some(mut session) = self.session.take() else { return };
+        let Some(mut session) = self.session.take() else {
+            return;
+        };
         let healthy = !self.lost
             && (!session.in_transaction() || session.batch("ROLLBACK").is_ok())
             && !session.in_transaction();

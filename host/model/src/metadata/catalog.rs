@@ -255,7 +255,9 @@ impl Catalog {
             }
         }
         for relationship in self.relationships.values() {
-            let Relationship::OneToMany(r) = relationship else { continue };
+            let Relationship::OneToMany(r) = relationship else {
+                continue;
+            };
             let lookup = self.tables.get(&r.child).and_then(|t| t.column(&r.lookup));
             let fits = lookup.is_some_and(|c| c.targets.contains(&r.parent));
             if !fits || !self.tables.contains_key(&r.parent) {

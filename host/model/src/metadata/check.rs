@@ -100,8 +100,10 @@ impl Column {
             Value::BigInt(v) => Decimal::from(*v),
             _ => return Err(self.mismatch(table, name, value)),
         };
-        let rounded = number
-            .round_dp_with_strategy(self.scale(), rust_decimal::RoundingStrategy::MidpointNearestEven);
+        let rounded = number.round_dp_with_strategy(
+            self.scale(),
+            rust_decimal::RoundingStrategy::MidpointNearestEven,
+        );
         // Both stores keep the number as an integer of 10^-scale units.
         let mut scaled = rounded;
         scaled.rescale(self.scale());
@@ -147,9 +149,14 @@ impl Column {
             (Some(min), Some(max)) => format!("between {min} and {max}"),
             (Some(min), None) => format!("at least {min}"),
             (None, Some(max)) => format!("at most {max}"),
-            (None, None) => format!("a number of at most 18 digits, {} after the point", self.scale()),
+            (None, None) => {
+                format!("a number of at most 18 digits, {} after the point", self.scale())
+            }
         };
-        Err(Fault::new(code::INVALID_VALUE, format!("The value for '{table}.{name}' must be {range}.")))
+        Err(Fault::new(
+            code::INVALID_VALUE,
+            format!("The value for '{table}.{name}' must be {range}."),
+        ))
     }
 
     fn too_long(&self, table: &str, name: &str, unit: &str) -> Fault {

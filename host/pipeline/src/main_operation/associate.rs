@@ -57,28 +57,16 @@ impl Session {
         else {
             return Err(request.missing(parameter::RELATED_ENTITIES, "a list of references"));
         };
-        let relationship = self
-            .catalog
-            .relationships
-            .get(name)
-            .cloned()
-            .ok_or_else(|| {
-                Fault::new(
-                    code::NOT_FOUND,
-                    format!("There is no relationship '{name}'."),
-                )
-            })?;
+        let relationship = self.catalog.relationships.get(name).cloned().ok_or_else(|| {
+            Fault::new(code::NOT_FOUND, format!("There is no relationship '{name}'."))
+        })?;
         for row in related.iter().chain([&target]) {
             self.catalog.table(&row.table)?;
             if !self.tx.exists(&row.table, row.id)? {
                 return Err(Fault::no_such_row(&row.table, row.id));
             }
         }
-        Ok(Link {
-            target,
-            related: related.clone(),
-            relationship,
-        })
+        Ok(Link { target, related: related.clone(), relationship })
     }
 
     /// From the parent many children can be set; from the child only one parent (case R68). Each
@@ -89,10 +77,7 @@ impl Session {
         let from_parent = link.target.table == r.parent
             && link.related.iter().all(|other| other.table == r.child);
         let pairs: Vec<(Uuid, Uuid)> = if from_parent {
-            link.related
-                .iter()
-                .map(|child| (child.id, link.target.id))
-                .collect()
+            link.related.iter().map(|child| (child.id, link.target.id)).collect()
         } else if from_child && link.related.len() == 1 {
             vec![(link.target.id, link.related[0].id)]
         } else {
@@ -105,11 +90,7 @@ impl Session {
             ));
         };
         for (ordinal, (child, parent)) in (0..).zip(pairs) {
-            let value = if set {
-                Value::reference(r.parent.clone(), parent)
-            } else {
-                Value::Null
-            };
+            let value = if set { Value::reference(r.parent.clone(), parent) } else { Value::Null };
             let target = Entity::with_id(r.child.clone(), child).with(r.lookup.clone(), value);
             self.run_member(ordinal, Request::update(target))?;
         }
@@ -132,11 +113,7 @@ impl Session {
         let now = Value::DateTime(self.pipeline.clock().now());
         attributes.insert("createdon".into(), now.clone());
         attributes.insert("modifiedon".into(), now);
-        let row = Entity {
-            id: Some(id),
-            attributes,
-            ..Entity::new(r.intersect.clone())
-        };
+        let row = Entity { id: Some(id), attributes, ..Entity::new(r.intersect.clone()) };
         let stamp = self.root.stamp.clone();
         self.tx.insert(&row, &stamp)?;
         self.record_effect(RowEffect {
@@ -165,10 +142,7 @@ fn link_row(
     } else {
         return Err(Fault::new(
             code::INVALID_ARGUMENT,
-            format!(
-                "The relationship '{}' links '{}' and '{}'.",
-                r.name, r.first, r.second
-            ),
+            format!("The relationship '{}' links '{}' and '{}'.", r.name, r.first, r.second),
         ));
     };
     let parts = [r.name.as_bytes(), first.id.as_bytes(), second.id.as_bytes()];

@@ -28,14 +28,8 @@ impl Session {
         let id = found.or(response.id()).unwrap_or_default();
         self.frame_mut().context.primary_entity_id = id;
         self.note_alias(&table, id)?;
-        self.output(
-            parameter::TARGET,
-            Parameter::Value(Value::reference(table, id)),
-        );
-        self.output(
-            parameter::RECORD_CREATED,
-            Parameter::Value(Value::Boolean(created)),
-        );
+        self.output(parameter::TARGET, Parameter::Value(Value::reference(table, id)));
+        self.output(parameter::RECORD_CREATED, Parameter::Value(Value::Boolean(created)));
         Ok(())
     }
 
@@ -74,12 +68,10 @@ impl Session {
                 ));
             }
             let ordinal = u32::try_from(index).expect("BUG: the number of requests is limited");
-            let response = self
-                .run_member(ordinal, member.clone())
-                .map_err(|mut fault| {
-                    fault.message = format!("Request {}: {}", index + 1, fault.message);
-                    fault
-                })?;
+            let response = self.run_member(ordinal, member.clone()).map_err(|mut fault| {
+                fault.message = format!("Request {}: {}", index + 1, fault.message);
+                fault
+            })?;
             responses.push(response);
         }
         self.output(parameter::RESPONSES, Parameter::Responses(responses));
@@ -91,15 +83,11 @@ impl Session {
         let frame = self.frame();
         let recorded = frame.recorded.as_ref().and_then(|node| {
             // Reads are not recorded, but they keep their place.
-            node.members
-                .iter()
-                .find(|m| m.occurrence == ordinal && m.cascade.is_none())
+            node.members.iter().find(|m| m.occurrence == ordinal && m.cascade.is_none())
         });
         // The device may have made what the server changes (or the other way round): then the two
         // are different operations, whose steps do not correspond.
-        let recorded = recorded
-            .filter(|m| m.request.message == request.message)
-            .cloned();
+        let recorded = recorded.filter(|m| m.request.message == request.message).cloned();
         let operation = Operation {
             lineage: frame.lineage.member(ordinal),
             depth: frame.context.depth,

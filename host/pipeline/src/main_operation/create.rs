@@ -17,11 +17,7 @@ impl Session {
         let mut attributes = self.checked_attributes(table, &target)?;
         self.complete(table, &mut attributes)?;
         attributes.retain(|_, value| !value.is_null());
-        let row = Entity {
-            id: Some(id),
-            attributes,
-            ..Entity::new(table.name.clone())
-        };
+        let row = Entity { id: Some(id), attributes, ..Entity::new(table.name.clone()) };
         let stamp = self.root.stamp.clone();
         self.tx.insert(&row, &stamp)?;
         self.record_effect(RowEffect {
@@ -112,11 +108,7 @@ impl Session {
     fn set_owner(&self, attributes: &mut Attributes) {
         let context = &self.frame().context;
         let by_plugin_offline = self.root.origin == Origin::Offline && context.depth > 1;
-        let owner = if by_plugin_offline {
-            self.root.caller.user
-        } else {
-            context.user_id
-        };
+        let owner = if by_plugin_offline { self.root.caller.user } else { context.user_id };
         let owner = Value::reference("systemuser", owner);
         if by_plugin_offline || attributes.get("ownerid").is_none_or(Value::is_null) {
             attributes.insert("ownerid".into(), owner);

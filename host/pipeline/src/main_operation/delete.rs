@@ -77,19 +77,12 @@ impl Session {
         parent: Uuid,
     ) -> Result<Vec<Uuid>, Fault> {
         let rows_max = self.pipeline.limits().cascade_rows_max;
-        let children = self.tx.children(
-            &relationship.child,
-            &relationship.lookup,
-            parent,
-            rows_max + 1,
-        )?;
+        let children =
+            self.tx.children(&relationship.child, &relationship.lookup, parent, rows_max + 1)?;
         if children.len() > rows_max {
             return Err(Fault::new(
                 code::LIMIT_EXCEEDED,
-                format!(
-                    "More than {rows_max} rows of '{}' hang on it.",
-                    relationship.child
-                ),
+                format!("More than {rows_max} rows of '{}' hang on it.", relationship.child),
             ));
         }
         Ok(children)

@@ -48,10 +48,7 @@ impl Session {
 
     /// Sets an output parameter of the innermost request.
     fn output(&mut self, name: &str, value: Parameter) {
-        self.frame_mut()
-            .context
-            .output_parameters
-            .insert(name.to_owned(), value);
+        self.frame_mut().context.output_parameters.insert(name.to_owned(), value);
     }
 
     fn who_am_i(&mut self) {

@@ -33,14 +33,9 @@ impl Session {
         let Some(Parameter::Query(query)) = request.parameters.get(parameter::QUERY) else {
             return Err(request.missing(parameter::QUERY, "a query"));
         };
-        let scope = Scope {
-            user: self.frame().context.user_id,
-        };
+        let scope = Scope { user: self.frame().context.user_id };
         let page = self.tx.query(query, &scope)?;
-        self.output(
-            parameter::BUSINESS_ENTITY_COLLECTION,
-            Parameter::Entities(page),
-        );
+        self.output(parameter::BUSINESS_ENTITY_COLLECTION, Parameter::Entities(page));
         Ok(())
     }
 }

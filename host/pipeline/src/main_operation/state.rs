@@ -15,10 +15,7 @@ impl Session {
         let row = self.tx.get(&table.name, target.id)?;
         let row = row.ok_or_else(|| Fault::no_such_row(&table.name, target.id))?;
         let mut changes = Attributes::new();
-        for (name, column) in [
-            (parameter::STATE, "statecode"),
-            (parameter::STATUS, "statuscode"),
-        ] {
+        for (name, column) in [(parameter::STATE, "statecode"), (parameter::STATUS, "statuscode")] {
             match request.parameters.get(name) {
                 None => {}
                 // -1 asks for the default status, as on the platform.
@@ -56,12 +53,7 @@ impl Session {
             return Err(Fault::no_such_row(&assignee.table, assignee.id));
         }
         let (id, table_name) = (target.id, table.name.clone());
-        self.write_changes(
-            table,
-            &row,
-            id,
-            Attributes::from([("ownerid".to_owned(), value)]),
-        )?;
+        self.write_changes(table, &row, id, Attributes::from([("ownerid".to_owned(), value)]))?;
         for relationship in catalog.children_of(&table_name) {
             if relationship.assign != Cascade::Cascade {
                 continue;
@@ -70,10 +62,7 @@ impl Session {
                 let to = Parameter::Value(Value::Reference(assignee.clone()));
                 self.cascade(relationship, child, |table, id| {
                     Request::new(message::ASSIGN)
-                        .with(
-                            parameter::TARGET,
-                            Parameter::Value(Value::reference(table, id)),
-                        )
+                        .with(parameter::TARGET, Parameter::Value(Value::reference(table, id)))
                         .with(parameter::ASSIGNEE, to)
                 })?;
             }

@@ -12,17 +12,13 @@ impl Session {
         let target = self.request().entity(parameter::TARGET)?.clone();
         let catalog = self.catalog.clone();
         let table = catalog.table(&target.table)?;
-        let id = target
-            .id
-            .expect("BUG: an Update has its id before stage 10");
+        let id = target.id.expect("BUG: an Update has its id before stage 10");
         let row = self.tx.get(&table.name, id)?;
         let row = row.ok_or_else(|| Fault::no_such_row(&table.name, id))?;
         self.check_version(target.version, &row)?;
         let mut changes = self.checked_attributes(table, &target)?;
         Self::settle_state(table, &mut changes, Some(&row))?;
-        let touches_name = ["firstname", "lastname"]
-            .iter()
-            .any(|c| changes.contains_key(*c));
+        let touches_name = ["firstname", "lastname"].iter().any(|c| changes.contains_key(*c));
         if touches_name {
             let part = |c: &str| changes.get(c).unwrap_or_else(|| row.value(c)).clone();
             let name = Self::derived_full_name(table, &part("firstname"), &part("lastname"));
@@ -41,17 +37,12 @@ impl Session {
         mut changes: Attributes,
     ) -> Result<(), Fault> {
         let user = Value::reference("systemuser", self.frame().context.user_id);
-        changes.insert(
-            "modifiedon".into(),
-            Value::DateTime(self.pipeline.clock().now()),
-        );
+        changes.insert("modifiedon".into(), Value::DateTime(self.pipeline.clock().now()));
         changes.insert("modifiedby".into(), user);
         let stamp = self.root.stamp.clone();
         self.tx.update(&table.name, id, &changes, &stamp)?;
-        let before = changes
-            .keys()
-            .map(|column| (column.clone(), row.value(column).clone()))
-            .collect();
+        let before =
+            changes.keys().map(|column| (column.clone(), row.value(column).clone())).collect();
         self.record_effect(RowEffect {
             table: table.name.clone(),
             id,

@@ -18,16 +18,12 @@ impl Session {
             if *name == table.primary_id {
                 continue;
             }
-            let column = table
-                .column(name)
-                .ok_or_else(|| Fault::unknown_column(&table.name, name))?;
+            let column =
+                table.column(name).ok_or_else(|| Fault::unknown_column(&table.name, name))?;
             if column.system {
                 return Err(Fault::new(
                     code::READ_ONLY_COLUMN,
-                    format!(
-                        "The column '{}.{name}' is set by the platform only.",
-                        table.name
-                    ),
+                    format!("The column '{}.{name}' is set by the platform only.", table.name),
                 ));
             }
             checked.insert(name.clone(), column.check(&table.name, name, value)?);
@@ -58,22 +54,14 @@ impl Session {
 
     /// The row's computed name, when the table has one and a part of it is known.
     pub(super) fn derived_full_name(table: &Table, first: &Value, last: &Value) -> Option<Value> {
-        let derived = ["firstname", "lastname", "fullname"]
-            .iter()
-            .all(|c| table.column(c).is_some());
+        let derived =
+            ["firstname", "lastname", "fullname"].iter().all(|c| table.column(c).is_some());
         if !derived || (first.is_null() && last.is_null()) {
             return None;
         }
-        let parts: Vec<&str> = [first, last]
-            .into_iter()
-            .filter_map(Value::as_text)
-            .collect();
+        let parts: Vec<&str> = [first, last].into_iter().filter_map(Value::as_text).collect();
         let column = table.column("fullname")?;
-        let name: String = parts
-            .join(" ")
-            .chars()
-            .take(column.length_max() as usize)
-            .collect();
+        let name: String = parts.join(" ").chars().take(column.length_max() as usize).collect();
         Some(Value::Text(name))
     }
 
@@ -93,9 +81,7 @@ impl Session {
         let settled = match (state, status) {
             (None, None) => return Ok(()),
             (Some(state), None) => {
-                let state = table
-                    .state(state)
-                    .ok_or_else(|| unknown_state(table, state))?;
+                let state = table.state(state).ok_or_else(|| unknown_state(table, state))?;
                 (state.value, state.statuses[0].value)
             }
             (None, Some(status)) => match table.state_of(status) {
@@ -114,11 +100,7 @@ impl Session {
         };
         let before = current.and_then(|row| row.value("statuscode").as_option());
         if let Some(before) = before.filter(|b| *b != settled.1) {
-            let known = table
-                .states
-                .iter()
-                .flat_map(|s| &s.statuses)
-                .find(|s| s.value == before);
+            let known = table.states.iter().flat_map(|s| &s.statuses).find(|s| s.value == before);
             if known
                 .is_some_and(|s| !s.transitions.is_empty() && !s.transitions.contains(&settled.1))
             {
@@ -135,11 +117,7 @@ impl Session {
 
     /// Whether a caller asked that the row must still have the version that it read.
     pub(super) fn check_version(&self, expected: Option<u64>, row: &Entity) -> Result<(), Fault> {
-        let wanted = self
-            .frame()
-            .context
-            .input_parameters
-            .get("ConcurrencyBehavior");
+        let wanted = self.frame().context.input_parameters.get("ConcurrencyBehavior");
         let strict =
             matches!(wanted, Some(offstage_model::Parameter::Value(v)) if v.as_option() == Some(1));
         if strict && expected.is_some() && expected != row.version {
@@ -156,20 +134,14 @@ impl Session {
 fn unknown_state(table: &Table, value: i32) -> Fault {
     Fault::new(
         code::INVALID_STATE_TRANSITION,
-        format!(
-            "{value} is not a valid state or status of '{}'.",
-            table.name
-        ),
+        format!("{value} is not a valid state or status of '{}'.", table.name),
     )
 }
 
 fn missing_reference(reference: &EntityReference) -> Fault {
     Fault::new(
         code::OBJECT_DOES_NOT_EXIST,
-        format!(
-            "{} With Ids = {} Do Not Exist",
-            reference.table, reference.id
-        ),
+        format!("{} With Ids = {} Do Not Exist", reference.table, reference.id),
     )
 }
 

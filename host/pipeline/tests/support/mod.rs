@@ -33,10 +33,7 @@ pub(crate) static SCRIPT: LazyLock<Vec<u8>> = LazyLock::new(|| guest("script"));
 
 /// Reads a component that `cargo xtask guests` has built.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
-    let path = format!(
-        "{}/../../target/guests/{name}.wasm",
-        env!("CARGO_MANIFEST_DIR")
-    );
+    let path = format!("{}/../../target/guests/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
     std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}; run `cargo xtask guests` first"))
 }
 
@@ -103,16 +100,11 @@ fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
         side,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::new(Counting::default()),
-        organization: Organization {
-            id: Uuid::from_u128(0x0f),
-            name: "Contoso".into(),
-        },
+        organization: Organization { id: Uuid::from_u128(0x0f), name: "Contoso".into() },
         limits: Limits::default(),
     })
     .expect("a pipeline opens");
-    pipeline
-        .set_trace_level(TraceLevel::All)
-        .expect("the level is kept");
+    pipeline.set_trace_level(TraceLevel::All).expect("the level is kept");
     pipeline
 }
 
@@ -128,31 +120,17 @@ impl World {
         let server = pipeline(Side::Server, &clock);
         let device = pipeline(Side::Device, &clock);
         let caller = caller();
-        server
-            .register_package(&caller, &SCRIPT)
-            .expect("the script plug-in registers");
+        server.register_package(&caller, &SCRIPT).expect("the script plug-in registers");
         let mut tx = server.store().write().expect("a transaction");
         let user = Entity::with_id("systemuser", caller.user).with("fullname", Value::text("Ada"));
         let stamp = WriteStamp::server(clock.now());
         tx.insert(&user, &stamp).expect("the user is there");
         tx.commit().expect("the user is kept");
         let mut tx = device.store().write().expect("a transaction");
-        let identity = DeviceIdentity {
-            device: DEVICE,
-            epoch: 1,
-            user: caller.user,
-        };
-        tx.put_setting(settings::DEVICE, &identity)
-            .expect("the identity is kept");
+        let identity = DeviceIdentity { device: DEVICE, epoch: 1, user: caller.user };
+        tx.put_setting(settings::DEVICE, &identity).expect("the identity is kept");
         tx.commit().expect("the identity is kept");
-        let mut world = Self {
-            server,
-            device,
-            clock,
-            caller,
-            played: 0,
-            last_sync: Timestamp(0),
-        };
+        let mut world = Self { server, device, clock, caller, played: 0, last_sync: Timestamp(0) };
         world.sync();
         world
     }
@@ -160,36 +138,26 @@ impl World {
     /// Copies metadata, registration and all rows from the server, as GoOffline does.
     pub(crate) fn sync(&mut self) {
         let catalog: Catalog = (*self.server.catalog()).clone();
-        self.device
-            .adopt(catalog.clone())
-            .expect("the catalog is adopted");
+        self.device.adopt(catalog.clone()).expect("the catalog is adopted");
         let registry = self.server.registry().expect("a registry");
-        let packages: Vec<_> = registry
-            .packages
-            .iter()
-            .map(|p| (p.clone(), SCRIPT.clone()))
-            .collect();
+        let packages: Vec<_> =
+            registry.packages.iter().map(|p| (p.clone(), SCRIPT.clone())).collect();
         let offline: Vec<Step> = registry
             .steps
             .iter()
             .filter(|s| s.declaration.deployment.runs_offline())
             .map(|s| (**s).clone())
             .collect();
-        self.device
-            .replace_registration(&packages, &offline)
-            .expect("the registration is taken");
+        self.device.replace_registration(&packages, &offline).expect("the registration is taken");
         let mut from = self.server.store().read().expect("a snapshot");
         let mut to = self.device.store().write().expect("a transaction");
         for table in catalog.tables.keys() {
             let query = offstage_model::Query::all(table.clone());
-            let scope = offstage_store::Scope {
-                user: self.caller.user,
-            };
+            let scope = offstage_store::Scope { user: self.caller.user };
             let rows = from.query(&query, &scope).expect("rows").entities;
             let known = to.query(&query, &scope).expect("rows").entities;
             for gone in known.iter().filter(|k| rows.iter().all(|r| r.id != k.id)) {
-                to.remove_replica(table, gone.id.expect("an id"))
-                    .expect("the row goes");
+                to.remove_replica(table, gone.id.expect("an id")).expect("the row goes");
             }
             for row in rows {
                 to.put_replica(&row).expect("the row comes");
@@ -200,30 +168,22 @@ impl World {
     }
 
     pub(crate) fn on_server(&self, request: Request) -> Result<Response, Fault> {
-        self.server
-            .execute(&self.caller, request, CallOptions::default())
+        self.server.execute(&self.caller, request, CallOptions::default())
     }
 
     pub(crate) fn on_device(&self, request: Request) -> Result<Response, Fault> {
-        self.device
-            .execute(&self.caller, request, CallOptions::default())
+        self.device.execute(&self.caller, request, CallOptions::default())
     }
 
     pub(crate) fn add_step(&self, declaration: StepDeclaration) -> Result<Vec<String>, Fault> {
-        let added = self
-            .server
-            .add_step(&self.caller, "test/script", "test.Script", declaration);
+        let added = self.server.add_step(&self.caller, "test/script", "test.Script", declaration);
         added.map(|(_, notices)| notices)
     }
 
     /// Plays the journal's new entries; each gets its state.
     pub(crate) fn play(&mut self) -> Vec<(EntryState, Result<Played, Fault>)> {
         let mut tx = self.device.store().read().expect("a snapshot");
-        let filter = JournalFilter {
-            after: self.played,
-            rows_max: 1_000,
-            ..Default::default()
-        };
+        let filter = JournalFilter { after: self.played, rows_max: 1_000, ..Default::default() };
         let rows = tx.entries(&filter).expect("entries");
         let mut outcomes = Vec::new();
         for row in rows {

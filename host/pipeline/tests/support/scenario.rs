@@ -26,10 +26,7 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
             continue;
         }
         match line.strip_prefix("case ") {
-            Some(title) => cases.push(Case {
-                title: title.to_owned(),
-                lines: Vec::new(),
-            }),
+            Some(title) => cases.push(Case { title: title.to_owned(), lines: Vec::new() }),
             None => {
                 let case = cases.last_mut().expect("a file begins with a case");
                 case.lines.push((index + 1, line.to_owned()));
@@ -41,18 +38,11 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
 
 /// Runs a case in a world of its own.
 pub(crate) fn run(file: &str, case: &Case) {
-    let mut runner = Runner {
-        world: World::new(),
-        played: Vec::new(),
-        last: None,
-    };
+    let mut runner = Runner { world: World::new(), played: Vec::new(), last: None };
     let mut lines = case.lines.iter().peekable();
     while let Some((number, line)) = lines.next() {
         let mut script = String::new();
-        while let Some((_, more)) = lines
-            .peek()
-            .filter(|(_, l)| l.trim_start().starts_with('|'))
-        {
+        while let Some((_, more)) = lines.peek().filter(|(_, l)| l.trim_start().starts_with('|')) {
             script.push_str(more.trim_start().trim_start_matches('|').trim());
             script.push('\n');
             lines.next();
@@ -100,11 +90,7 @@ impl Runner {
     }
 
     fn side(&mut self, place: &str, side: &str, words: &[&str], expected: Option<&str>) {
-        let pipeline = if side == "server" {
-            &self.world.server
-        } else {
-            &self.world.device
-        };
+        let pipeline = if side == "server" { &self.world.server } else { &self.world.device };
         match words {
             ["has", table, name, columns @ ..] => has(place, pipeline, table, name, columns),
             ["lacks", table, name] => {
@@ -112,34 +98,22 @@ impl Runner {
                 assert!(row.is_none(), "{place}: the row is there: {row:?}");
             }
             ["count", table, number] => {
-                let scope = Scope {
-                    user: self.world.caller.user,
-                };
+                let scope = Scope { user: self.world.caller.user };
                 let mut tx = pipeline.store().read().expect("a snapshot");
-                let rows = tx
-                    .query(&Query::all(*table), &scope)
-                    .expect("rows")
-                    .entities;
+                let rows = tx.query(&Query::all(*table), &scope).expect("rows").entities;
                 let number: usize = number.parse().expect("a number");
                 assert_eq!(rows.len(), number, "{place}: {rows:#?}");
             }
             ["disable", key] => {
                 let change = offstage_pipeline::StepChange::Enabled(false);
-                pipeline
-                    .change_step(&self.world.caller, key, change)
-                    .expect("the step is there");
+                pipeline.change_step(&self.world.caller, key, change).expect("the step is there");
             }
             ["drop-step", key] => {
-                pipeline
-                    .remove_step(&self.world.caller, key)
-                    .expect("the step is there");
+                pipeline.remove_step(&self.world.caller, key).expect("the step is there");
             }
             _ => {
                 let request = request(words);
-                let options = CallOptions {
-                    tag: Some("caller".into()),
-                    ..Default::default()
-                };
+                let options = CallOptions { tag: Some("caller".into()), ..Default::default() };
                 let result = pipeline.execute(&self.world.caller, request, options);
                 self.last = result.as_ref().ok().cloned();
                 check_result(place, result.map(drop), expected);
@@ -161,20 +135,12 @@ impl Runner {
         let report = self.played(place, number);
         let verdict = parse_verdict(verdict);
         let count: usize = count.parse().expect("a number");
-        assert_eq!(
-            report.report.count(verdict),
-            count,
-            "{place}: {:#?}",
-            report.report
-        );
+        assert_eq!(report.report.count(verdict), count, "{place}: {:#?}", report.report);
     }
 
     fn column(&self, place: &str, number: &str, column: &str, verdict: &str) {
         let report = &self.played(place, number).report;
-        let line = report
-            .lines
-            .iter()
-            .find(|l| l.column.as_deref() == Some(column));
+        let line = report.lines.iter().find(|l| l.column.as_deref() == Some(column));
         let line = line.unwrap_or_else(|| panic!("{place}: no line for it in {report:#?}"));
         assert_eq!(line.verdict, parse_verdict(verdict), "{place}: {report:#?}");
     }
@@ -188,11 +154,7 @@ impl Runner {
     }
 
     fn trace(&self, place: &str, side: &str, text: &str) {
-        let pipeline = if side == "server" {
-            &self.world.server
-        } else {
-            &self.world.device
-        };
+        let pipeline = if side == "server" { &self.world.server } else { &self.world.device };
         let mut tx = pipeline.store().read().expect("a snapshot");
         let traces = tx.traces(&TraceFilter::default(), 1_000).expect("traces");
         let found = traces.iter().any(|t| t.trace.contains(text));
@@ -201,13 +163,8 @@ impl Runner {
     }
 
     fn output(&self, place: &str, column: &str, value: &str) {
-        let response = self
-            .last
-            .as_ref()
-            .unwrap_or_else(|| panic!("{place}: no answer"));
-        let row = response
-            .entity()
-            .unwrap_or_else(|| panic!("{place}: no row"));
+        let response = self.last.as_ref().unwrap_or_else(|| panic!("{place}: no answer"));
+        let row = response.entity().unwrap_or_else(|| panic!("{place}: no row"));
         assert!(row.value(column).same(&parse(value)), "{place}: {row:?}");
     }
 }
@@ -242,10 +199,7 @@ fn has(place: &str, pipeline: &Pipeline, table: &str, name: &str, columns: &[&st
         if value == "set" {
             assert!(!actual.is_null(), "{place}: {column} is empty");
         } else {
-            assert!(
-                actual.same(&parse(value)),
-                "{place}: {column} is {actual:?}"
-            );
+            assert!(actual.same(&parse(value)), "{place}: {column} is {actual:?}");
         }
     }
 }
@@ -285,18 +239,9 @@ fn request(words: &[&str]) -> Request {
         ["assign", table, name, to] => Request::new(message::ASSIGN)
             .with(parameter::TARGET, reference(table, name))
             .with(parameter::ASSIGNEE, reference("systemuser", to)),
-        [
-            verb @ ("associate" | "disassociate"),
-            table,
-            name,
-            relationship,
-            others @ ..,
-        ] => {
-            let verb = if *verb == "associate" {
-                message::ASSOCIATE
-            } else {
-                message::DISASSOCIATE
-            };
+        [verb @ ("associate" | "disassociate"), table, name, relationship, others @ ..] => {
+            let verb =
+                if *verb == "associate" { message::ASSOCIATE } else { message::DISASSOCIATE };
             let related = others
                 .iter()
                 .map(|o| o.split_once(':').expect("TABLE:NAME"))
@@ -331,12 +276,7 @@ fn declaration(words: &[&str], script: &str) -> StepDeclaration {
     let declared: TypeDeclaration = serde_json::from_str(&json).expect("a declaration");
     let mut step = declared.steps.into_iter().next().expect("one step");
     step.configuration = with_ids(script);
-    let list = |text: &str| {
-        text.split(',')
-            .filter(|c| !c.is_empty())
-            .map(str::to_owned)
-            .collect()
-    };
+    let list = |text: &str| text.split(',').filter(|c| !c.is_empty()).map(str::to_owned).collect();
     for option in options {
         match option.split_once('=').unwrap_or((option, "")) {
             ("both", _) => step.deployment = 2.try_into().expect("a deployment"),
@@ -355,15 +295,12 @@ fn declaration(words: &[&str], script: &str) -> StepDeclaration {
             ("impersonate", _) => step.impersonate = Some(row_id("impersonated")),
             ("image", image) => {
                 let parts: Vec<&str> = image.split(':').collect();
-                let [kind, alias, columns] = parts[..] else {
-                    panic!("KIND:ALIAS:COLUMNS")
-                };
-                step.images
-                    .push(offstage_model::registration::ImageDeclaration {
-                        alias: alias.to_owned(),
-                        kind: serde_json::from_value(kind.into()).expect("a kind"),
-                        attributes: list(columns),
-                    });
+                let [kind, alias, columns] = parts[..] else { panic!("KIND:ALIAS:COLUMNS") };
+                step.images.push(offstage_model::registration::ImageDeclaration {
+                    alias: alias.to_owned(),
+                    kind: serde_json::from_value(kind.into()).expect("a kind"),
+                    attributes: list(columns),
+                });
             }
             (other, _) => panic!("unknown option {other}"),
         }
@@ -376,9 +313,7 @@ fn with_ids(script: &str) -> String {
     let mut parts = script.split('@');
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let end = part
-            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(part.len());
+        let end = part.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(part.len());
         text.push_str(&row_id(&part[..end]).to_string());
         text.push_str(&part[end..]);
     }

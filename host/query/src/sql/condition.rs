@@ -57,14 +57,14 @@ fn through(
     let column = compiler.catalog.column(&table.name, lookup)?;
     let parent = compiler.catalog.table(target)?;
     let inner_alias = compiler.alias();
-    let mut on = format!(
-        "{inner_alias}.{} = {alias}.{}",
-        quoted(&parent.primary_id),
-        quoted(lookup)
-    );
+    let mut on =
+        format!("{inner_alias}.{} = {alias}.{}", quoted(&parent.primary_id), quoted(lookup));
     if target_column(lookup, column).is_some() {
         let target = compiler.bind(SqlValue::text(target));
-        on.push_str(&format!(" AND {alias}.{} = {target}", quoted(&format!("{lookup}{TARGET_SUFFIX}"))));
+        on.push_str(&format!(
+            " AND {alias}.{} = {target}",
+            quoted(&format!("{lookup}{TARGET_SUFFIX}"))
+        ));
     }
     let inner = through(compiler, parent, &inner_alias, rest, condition, operator)?;
     Ok(format!(
@@ -146,9 +146,10 @@ fn on_row(
 
 fn check_arity(name: &str, operator: Operator, count: usize) -> Result<(), Fault> {
     let (ok, wanted) = match operator {
-        Operator::IsNull | Operator::IsNotNull | Operator::EqualUserId | Operator::NotEqualUserId => {
-            (count == 0, "no value")
-        }
+        Operator::IsNull
+        | Operator::IsNotNull
+        | Operator::EqualUserId
+        | Operator::NotEqualUserId => (count == 0, "no value"),
         Operator::In | Operator::NotIn => (count <= IN_VALUES_MAX, "at most 2000 values"),
         _ => (count == 1, "one value"),
     };

@@ -34,7 +34,13 @@ pub(super) struct Cookie {
 }
 
 impl Cookie {
-    pub(super) fn new(page: u32, table: &str, orders: &[Order], keys: Vec<Value>, id: Uuid) -> Self {
+    pub(super) fn new(
+        page: u32,
+        table: &str,
+        orders: &[Order],
+        keys: Vec<Value>,
+        id: Uuid,
+    ) -> Self {
         Self { page, order: signature(table, orders), keys, id }
     }
 

@@ -3,9 +3,9 @@
 
 use super::{Dialect, Scope, condition, invalid};
 use crate::SqlValue;
+use offstage_model::Fault;
 use offstage_model::metadata::{Catalog, Table};
 use offstage_model::query::{CONDITIONS_MAX, FILTER_DEPTH_MAX, Filter};
-use offstage_model::Fault;
 
 /// What one compilation collects.
 pub(super) struct Compiler<'a> {
@@ -40,7 +40,10 @@ impl<'a> Compiler<'a> {
         alias: &str,
         filter: Option<&Filter>,
     ) -> Result<Vec<String>, Fault> {
-        filter.map(|f| self.filter(table, alias, f)).transpose().map(|sql| sql.into_iter().collect())
+        filter
+            .map(|f| self.filter(table, alias, f))
+            .transpose()
+            .map(|sql| sql.into_iter().collect())
     }
 
     pub(super) fn filter(

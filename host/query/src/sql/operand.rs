@@ -17,7 +17,9 @@ pub(super) fn operand(
     let wrong = || {
         let shown: String = value.to_string().chars().take(40).collect();
         let kind = format!("{:?}", column.kind).to_lowercase();
-        invalid(format!("'{table}.{name}' is of type {kind} and cannot be compared with '{shown}'."))
+        invalid(format!(
+            "'{table}.{name}' is of type {kind} and cannot be compared with '{shown}'."
+        ))
     };
     Ok(match (column.kind, value) {
         (ColumnType::Decimal | ColumnType::Money, v) => {

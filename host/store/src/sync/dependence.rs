@@ -34,7 +34,11 @@ impl Tx {
     ///
     /// # Errors
     /// The store failed.
-    pub fn put_refused_entry(&mut self, journal: JournalId, sequence: u64) -> Result<(), StoreError> {
+    pub fn put_refused_entry(
+        &mut self,
+        journal: JournalId,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
         self.sql_execute(
             "INSERT INTO os_refused_entry (device, epoch, sequence) VALUES (?1, ?2, ?3) \
              ON CONFLICT (device, epoch, sequence) DO NOTHING",
@@ -48,7 +52,8 @@ impl Tx {
     /// # Errors
     /// The store failed.
     pub fn is_refused(&mut self, journal: JournalId, sequence: u64) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM os_refused_entry WHERE device = ?1 AND epoch = ?2 AND sequence = ?3";
+        let sql =
+            "SELECT 1 FROM os_refused_entry WHERE device = ?1 AND epoch = ?2 AND sequence = ?3";
         Ok(self.sql_row("refused entry", sql, &key(journal, sequence), |_| Ok(()))?.is_some())
     }
 

@@ -42,8 +42,7 @@ impl Tx {
         self.sql_execute(&sql, &params)?;
         // Rows that ON CONFLICT … WHERE skips use numbers up too, so the row count does not tell.
         let numbered = self.last_sync_number(mark.device, mark.numbered)?;
-        let (sql, params) =
-            removals(Sql::new(&catalog, mark.user), &Mark { numbered, ..*mark })?;
+        let (sql, params) = removals(Sql::new(&catalog, mark.user), &Mark { numbered, ..*mark })?;
         self.sql_execute(&sql, &params)?;
         self.last_sync_number(mark.device, numbered)
     }
@@ -197,7 +196,9 @@ impl<'a> Sql<'a> {
         path: &[String],
         since: u64,
     ) -> Result<String, StoreError> {
-        let Some((segment, rest)) = path.split_first() else { return self.changed(table, since) };
+        let Some((segment, rest)) = path.split_first() else {
+            return self.changed(table, since);
+        };
         let (lookup, parent) = navigation(self.catalog, table, segment)?;
         let (lookup, parent) = (lookup.to_owned(), parent.to_owned());
         let parents = self.children_of_changed(&parent, rest, since)?;
