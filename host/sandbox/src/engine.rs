@@ -10,7 +10,7 @@ use crate::limits::{
 };
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    WasmBacktraceDetails, WasmFeatures,
 };
 
 /// Memory of a pool slot that is cleared by writing and kept, in bytes: above it, pages go back to
@@ -67,16 +67,20 @@ fn deterministic(config: &mut Config) {
 
 /// Nothing that a plug-in does not need: each proposal is attack surface.
 fn proposals(config: &mut Config) {
+    let off = WasmFeatures::THREADS
+        | WasmFeatures::SHARED_EVERYTHING_THREADS
+        | WasmFeatures::MEMORY64
+        | WasmFeatures::GC
+        | WasmFeatures::FUNCTION_REFERENCES
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::STACK_SWITCHING
+        | WasmFeatures::CUSTOM_PAGE_SIZES
+        | WasmFeatures::WIDE_ARITHMETIC;
     config
         .wasm_component_model(true)
+        .wasm_features(off, false)
         .concurrency_support(false)
         .shared_memory(false)
-        .wasm_memory64(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_wide_arithmetic(false)
-        .wasm_stack_switching(false)
-        .wasm_shared_everything_threads(false)
-        .wasm_gc(false)
         .gc_support(false);
 }
 

@@ -141,7 +141,9 @@ struct PackageLine {
 fn declaration(text: &[u8]) -> Result<PackageDeclaration, SandboxError> {
     let mut lines = text.split(|byte| *byte == b'\n').enumerate();
     let mut lines = lines.by_ref().filter(|(_, line)| !line.trim_ascii().is_empty());
-    let Some((index, first)) = lines.next() else { return Err(SandboxError::NoDeclarations) };
+    let Some((index, first)) = lines.next() else {
+        return Err(SandboxError::NoDeclarations);
+    };
     let header: PackageLine = json(index, first)?;
     check_package_id(index, &header.package)?;
     let mut names = BTreeSet::new();

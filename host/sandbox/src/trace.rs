@@ -20,11 +20,12 @@ impl Trace {
         if self.full {
             return;
         }
-        if !self.text.is_empty() {
+        let separator = usize::from(!self.text.is_empty());
+        let room = self.bytes_max.saturating_sub(self.text.len() + separator);
+        let kept = prefix(line, room);
+        if separator == 1 && (line.is_empty() || !kept.is_empty()) {
             self.text.push('\n');
         }
-        let room = self.bytes_max.saturating_sub(self.text.len());
-        let kept = prefix(line, room);
         push_printable(&mut self.text, kept);
         if kept.len() < line.len() {
             self.full = true;

@@ -47,7 +47,9 @@ pub(super) fn from_guest(nodes: Vec<types::FilterNode>) -> Result<Option<Filter>
         }
         built.push(Some((filter, depth)));
     }
-    let Some(root) = built.pop().flatten() else { return Ok(None) };
+    let Some(root) = built.pop().flatten() else {
+        return Ok(None);
+    };
     match built.iter().position(Option::is_some) {
         Some(node) => Err(ConvertError::FilterNotATree { node }),
         None => Ok(Some(root.0)),

@@ -97,7 +97,9 @@ fn cookie(text: String) -> Result<String, ConvertError> {
 }
 
 fn columns(guest: Option<Vec<String>>) -> Result<Option<Vec<String>>, ConvertError> {
-    let Some(columns) = guest else { return Ok(None) };
+    let Some(columns) = guest else {
+        return Ok(None);
+    };
     at_most("columns", columns.len(), ATTRIBUTES_MAX)?;
     columns.into_iter().map(name).collect::<Result<_, _>>().map(Some)
 }

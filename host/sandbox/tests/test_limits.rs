@@ -1,0 +1,303 @@
+//! Every hostile plug-in gets one clear error; the host lives and the next call works.
+
+mod support;
+
+use offstage_model::code;
+use offstage_sandbox::{CallClass, RunErrorKind as Kind, RunLimits};
+use std::time::{Duration, Instant};
+use support::{Answers, context, hostile, repository, run, sandbox};
+
+/// What is expected of one hostile plug-in.
+struct Case {
+    name: &'static str,
+    limits: RunLimits,
+    is_expected: fn(&Kind) -> bool,
+    code: u32,
+    /// A part of the message for the caller.
+    message: &'static str,
+}
+
+fn case(
+    name: &'static str,
+    is_expected: fn(&Kind) -> bool,
+    code: u32,
+    message: &'static str,
+) -> Case {
+    Case { name, limits: quick(), is_expected, code, message }
+}
+
+/// Little fuel, so that the tests are quick without optimisation.
+fn quick() -> RunLimits {
+    RunLimits { fuel: 200_000_000, ..RunLimits::default() }
+}
+
+fn with_wall_time(wall_time: Duration) -> RunLimits {
+    RunLimits { fuel: u64::MAX, operation_calls: u32::MAX, wall_time, ..RunLimits::default() }
+}
+
+fn cases() -> Vec<Case> {
+    let timeout = code::PLUGIN_TIMEOUT;
+    let crashed = code::PLUGIN_CRASHED;
+    let trapped = "An unexpected error occurred in the plug-in 'tests.Hostile'.";
+    let data = "passed more than 1048576 bytes to the host at once";
+    let mut cases = vec![
+        case(
+            "endless_loop",
+            |k| matches!(k, Kind::OutOfFuel { fuel: 200_000_000 }),
+            timeout,
+            "The plug-in 'tests.Hostile' was ended: it used up its 200000000 units of fuel.",
+        ),
+        case("endless_start", |k| matches!(k, Kind::OutOfFuel { .. }), timeout, "units of fuel"),
+        case(
+            "endless_loop_with_host_calls",
+            |k| matches!(k, Kind::TooManyCalls { class: CallClass::Operation, calls_max: 20_000 }),
+            crashed,
+            "it made more than 20000 operation calls",
+        ),
+        case(
+            "organization_call_flood",
+            |k| matches!(k, Kind::TooManyCalls { class: CallClass::Organization, .. }),
+            crashed,
+            "it made more than 5000 organization service calls",
+        ),
+        case(
+            "trace_flood",
+            |k| matches!(k, Kind::TooManyCalls { class: CallClass::Trace, .. }),
+            crashed,
+            "it made more than 10000 trace calls",
+        ),
+        case(
+            "memory_bomb",
+            |k| matches!(k, Kind::OutOfMemory { memory_bytes: 67_108_864, .. }),
+            crashed,
+            "bytes of memory and may have 67108864",
+        ),
+        case("memory_grow_refused", |k| matches!(k, Kind::OutOfMemory { .. }), crashed, "memory"),
+        case(
+            "table_bomb",
+            |k| matches!(k, Kind::TableTooLarge { wanted: 20_001 }),
+            crashed,
+            "it asked for a table of 20001 elements and may have 20000",
+        ),
+        case("deep_recursion", |k| *k == Kind::StackOverflow, crashed, "its stack of 524288 bytes"),
+        case("huge_trace", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
+        case("huge_list", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
+        case("huge_fault_message", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
+        case(
+            "terminal_escape",
+            |k| matches!(k, Kind::Refused(f) if f.http_status() == 422),
+            0x12345,
+            "no\u{FFFD}[2Jway",
+        ),
+    ];
+    for name in [
+        "list_length_lie",
+        "pointer_outside",
+        "not_utf8",
+        "trap",
+        "division_by_zero",
+        "read_outside",
+    ] {
+        cases.push(case(
+            name,
+            |k| matches!(k, Kind::Trapped { .. }),
+            code::ISV_UNEXPECTED,
+            trapped,
+        ));
+    }
+    for name in ["endless_loop", "endless_start", "endless_loop_with_host_calls"] {
+        cases.push(Case {
+            limits: with_wall_time(Duration::from_millis(100)),
+            ..case(
+                name,
+                |k| matches!(k, Kind::Deadline { wall_time_ms: 100 }),
+                timeout,
+                "its wall time of 100 ms has passed",
+            )
+        });
+    }
+    cases
+}
+
+#[test]
+fn every_hostile_plug_in_gets_one_clear_error_and_the_next_call_works() {
+    let sandbox = sandbox();
+    let good = sandbox.load(&hostile("good")).expect("it loads");
+    for case in cases() {
+        let name = case.name;
+        let plugin = sandbox.load(&hostile(name)).expect(name);
+        let started = Instant::now();
+        let (services, ended) = run(&sandbox, &plugin, &case.limits);
+        assert!(started.elapsed() < Duration::from_secs(20), "{name} ran {:?}", started.elapsed());
+        let error = ended.result.expect_err(name);
+        assert!((case.is_expected)(&error.kind), "{name}: {error}");
+        let fault = error.fault();
+        assert_eq!(fault.code, case.code, "{name}: {fault}");
+        assert!(fault.message.contains(case.message), "{name}: {fault}");
+        let own = matches!(error.kind, Kind::Refused(_));
+        assert_eq!(fault.hint.is_none(), own, "{name}: only a refusal has no hint");
+        assert!(
+            ended.trace.contains("[host] plug-in 'tests.Hostile': "),
+            "{name}: {}",
+            ended.trace
+        );
+        assert!(services.requests <= 5_000, "{name}");
+
+        let (services, next) = run(&sandbox, &good, &quick());
+        assert_eq!(next.result.expect(name), vec![], "after {name}");
+        assert_eq!((services.requests, next.trace.as_str()), (1, "Create"), "after {name}");
+    }
+}
+
+#[test]
+fn no_hostile_plug_in_is_forgotten() {
+    let folder = repository("tests/hostile-plugins/wat");
+    let used: Vec<_> = cases().iter().map(|case| case.name).collect();
+    let elsewhere = ["good", "spy", "deep_then_call", "huge_message_name"];
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        if path.extension().is_some_and(|extension| extension == "wat") {
+            let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a plain name");
+            assert!(used.contains(&name) || elsewhere.contains(&name), "no test runs {name}.wat");
+        }
+    }
+}
+
+#[test]
+fn details_of_a_trap_are_in_the_trace_only() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&hostile("trap")).expect("it loads");
+    let (_, run) = run(&sandbox, &plugin, &quick());
+    let error = run.result.expect_err("it traps");
+    assert!(run.trace.contains("secret_function"), "{}", run.trace);
+    assert!(!error.fault().to_string().contains("secret_function"));
+}
+
+#[test]
+fn fuel_ends_two_runs_at_the_same_point() {
+    let sandbox = sandbox();
+    for (name, fuel) in [("endless_loop", 1_000_000), ("good", 1_000_000), ("spy", 50_000_000)] {
+        let plugin = sandbox.load(&hostile(name)).expect("it loads");
+        let limits = RunLimits { fuel, ..RunLimits::default() };
+        let [first, second] = [(); 2].map(|()| run(&sandbox, &plugin, &limits).1);
+        assert_eq!(first.usage.fuel, second.usage.fuel, "{name}");
+        assert_eq!(first.result, second.result, "{name}");
+        assert!(first.usage.fuel > 0, "{name}");
+    }
+}
+
+#[test]
+fn trace_text_is_cut_off_and_the_run_goes_on() {
+    let sandbox = sandbox();
+    let body = "(func $run (local i32)
+        (loop $again
+          (call $trace (i32.const 16) (i32.const 6))
+          (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get 0) (i32.const 100)))))";
+    let plugin = sandbox.load(&support::component(body)).expect("it loads");
+    let limits = RunLimits { trace_bytes: 20, ..quick() };
+    let (_, run) = run(&sandbox, &plugin, &limits);
+    assert_eq!(run.result.expect("it returns"), vec![]);
+    assert!(
+        run.trace.starts_with("Create\nCreate\nCreate\n[host] the trace is cut off"),
+        "{}",
+        run.trace
+    );
+    assert_eq!(run.usage.host_calls, 100);
+}
+
+#[test]
+fn a_request_that_cannot_be_converted_is_a_fault_for_the_plug_in() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&hostile("huge_message_name")).expect("it loads");
+    let (services, run) = run(&sandbox, &plugin, &quick());
+    assert_eq!(run.result.expect("the plug-in saw a fault"), vec![]);
+    assert_eq!(services.requests, 0, "the request never reached the services");
+}
+
+#[test]
+fn memory_of_an_earlier_run_is_never_seen() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&hostile("spy")).expect("it loads");
+    for round in 0..500 {
+        let (_, run) = run(&sandbox, &plugin, &quick());
+        assert_eq!(run.result.expect("memory is clean"), vec![], "round {round}");
+        assert!(run.usage.memory_bytes_peak >= 8 << 20);
+    }
+}
+
+#[test]
+fn memory_and_files_are_back_at_baseline_after_all_of_them() {
+    let sandbox = sandbox();
+    let attacks: Vec<_> = cases()
+        .into_iter()
+        .map(|case| (sandbox.load(&hostile(case.name)).expect(case.name), case.limits))
+        .collect();
+    let round = || {
+        for (plugin, limits) in &attacks {
+            let limits = RunLimits { fuel: limits.fuel.min(20_000_000), ..limits.clone() };
+            run(&sandbox, plugin, &limits).1.result.expect_err("all of them fail");
+        }
+    };
+    round();
+    let (resident, files) = (resident_kib(), open_files());
+    for _ in 0..10 {
+        round();
+    }
+    let grown = resident_kib().saturating_sub(resident);
+    assert!(grown < 32 << 10, "{grown} KiB more are resident");
+    assert_eq!(open_files(), files);
+}
+
+#[test]
+fn a_sandbox_ends_its_thread_when_it_is_dropped() {
+    let named = || {
+        std::fs::read_dir("/proc/self/task")
+            .expect("Linux")
+            .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok())
+            .filter(|name| name.starts_with("offstage-epoch"))
+            .count()
+    };
+    let before = named();
+    let sandbox = sandbox();
+    let limit = Instant::now() + Duration::from_secs(5);
+    while named() != before + 1 && Instant::now() < limit {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(named(), before + 1);
+    drop(sandbox);
+    assert_eq!(named(), before);
+}
+
+#[test]
+fn a_deadline_reaches_a_plug_in_after_the_ticker_slept() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&hostile("endless_loop")).expect("it loads");
+    // Longer than the ticker stays awake without a run.
+    std::thread::sleep(Duration::from_millis(1_500));
+    let started = Instant::now();
+    let (_, run) = run(&sandbox, &plugin, &with_wall_time(Duration::from_millis(50)));
+    assert!(matches!(run.result.expect_err("it loops").kind, Kind::Deadline { .. }));
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
+}
+
+#[test]
+fn no_wall_time_left_means_no_run() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&hostile("good")).expect("it loads");
+    let limits = with_wall_time(Duration::ZERO);
+    let (services, run) =
+        sandbox.run(&plugin, "tests.Hostile", &context(), &limits, Answers::default());
+    assert!(matches!(run.result.expect_err("too late").kind, Kind::Deadline { wall_time_ms: 0 }));
+    assert_eq!(services.requests, 0);
+}
+
+fn resident_kib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has the line");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").expect("Linux").count()
+}

@@ -1,0 +1,3 @@
+;; Traps in a function of its own.
+(func $run (call $secret_function))
+(func $secret_function unreachable)
