@@ -34,31 +34,35 @@ pub const CRASH_POINTS: &[&str] = &[
 #[cfg(feature = "crash-points")]
 mod hook {
     use offstage_model::{Fault, code};
-    use std::sync::{Mutex, PoisonError};
+    use std::cell::RefCell;
 
-    /// What a test wants at a place: nothing, an error that unwinds, or the end of the process.
-    type Hook = Box<dyn FnMut(&'static str) -> bool + Send>;
+    /// Whether to stop at a place.
+    type Hook = Box<dyn FnMut(&'static str) -> bool>;
 
-    static HOOK: Mutex<Option<Hook>> = Mutex::new(None);
+    thread_local! {
+        /// Of one thread, so that tests do not disturb each other.
+        static HOOK: RefCell<Option<Hook>> = const { RefCell::new(None) };
+    }
+
     /// The environment variable that names the place at which a real process ends itself.
     const VARIABLE: &str = "OFFSTAGE_CRASH_POINT";
 
-    /// Sets what decides, at each place, whether to stop there; `None` removes it.
+    /// Sets what decides, at each place that this thread reaches, whether to stop there; `None`
+    /// removes it.
     pub fn set_crash_hook(hook: Option<Hook>) {
-        *HOOK.lock().unwrap_or_else(PoisonError::into_inner) = hook;
+        HOOK.with_borrow_mut(|set| *set = hook);
     }
 
     pub(crate) fn reached(name: &'static str) -> Result<(), Fault> {
         if std::env::var(VARIABLE).is_ok_and(|wanted| wanted == name) {
             std::process::abort();
         }
-        let mut hook = HOOK.lock().unwrap_or_else(PoisonError::into_inner);
-        match hook.as_mut() {
-            Some(stop) if stop(name) => {
-                Err(Fault::new(code::INTERNAL, format!("stopped at the crash point '{name}'")))
-            }
-            _ => Ok(()),
+        let stops = HOOK.with_borrow_mut(|hook| hook.as_mut().is_some_and(|stop| stop(name)));
+        if stops {
+            let text = format!("stopped at the crash point '{name}'");
+            return Err(Fault::new(code::INTERNAL, text));
         }
+        Ok(())
     }
 }
 

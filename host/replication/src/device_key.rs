@@ -136,7 +136,10 @@ mod tests {
         let pem = key.to_pem();
         assert!(pem.starts_with("-----BEGIN PRIVATE KEY-----\n"));
         assert_eq!(DeviceKey::from_pem(&pem).unwrap().public_key(), key.public_key());
-        assert_eq!(DeviceKey::from_pem("-----BEGIN PRIVATE KEY-----").unwrap_err(), InvalidDeviceKey);
+        assert_eq!(
+            DeviceKey::from_pem("-----BEGIN PRIVATE KEY-----").unwrap_err(),
+            InvalidDeviceKey
+        );
     }
 
     #[test]
