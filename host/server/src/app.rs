@@ -212,7 +212,8 @@ pub(crate) async fn run(
         Ok(Ok(response)) => response,
         Ok(Err(error)) => {
             tracing::error!(%error, "a request handler panicked");
-            let fault = Fault::new(code::INTERNAL, "Something inside broke; the log has the details.");
+            let fault =
+                Fault::new(code::INTERNAL, "Something inside broke; the log has the details.");
             Answer::fault(&fault).into_http()
         }
         Err(_) => {

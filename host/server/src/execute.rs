@@ -52,7 +52,10 @@ fn options(headers: &HeaderMap) -> Result<CallOptions, Fault> {
     let operation = text(OPERATION)
         .map(|id| {
             Uuid::parse_str(id.trim()).map_err(|_| {
-                Fault::new(code::INVALID_ARGUMENT, format!("The header '{OPERATION}' is not a GUID."))
+                Fault::new(
+                    code::INVALID_ARGUMENT,
+                    format!("The header '{OPERATION}' is not a GUID."),
+                )
             })
         })
         .transpose()?;

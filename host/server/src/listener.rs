@@ -41,7 +41,9 @@ pub enum Exposure {
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The address is not a loopback address, and must be.
-    #[error("{address} can be reached from other machines; this server binds to loopback only (use 127.0.0.1:PORT)")]
+    #[error(
+        "{address} can be reached from other machines; this server binds to loopback only (use 127.0.0.1:PORT)"
+    )]
     NotLoopback {
         /// The address.
         address: SocketAddr,
@@ -129,10 +131,8 @@ impl Server {
                 request.extensions_mut().insert(Peer(peer));
                 request
             });
-            let connection = http1().serve_connection(
-                TokioIo::new(stream),
-                TowerToHyperService::new(service),
-            );
+            let connection =
+                http1().serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
             let connection = graceful.watch(connection);
             let _detached = tokio::spawn(async move {
                 if let Err(error) = connection.await {

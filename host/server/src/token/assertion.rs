@@ -103,9 +103,8 @@ impl Seen {
 
 /// The fault for a token request that does not say who asks.
 pub(super) fn no_credentials() -> Fault {
-    Fault::new(code::INVALID_ARGUMENT, "The request has no client credentials.").hint(
-        "Send client_id and client_secret, or client_assertion_type and client_assertion.",
-    )
+    Fault::new(code::INVALID_ARGUMENT, "The request has no client credentials.")
+        .hint("Send client_id and client_secret, or client_assertion_type and client_assertion.")
 }
 
 #[cfg(test)]

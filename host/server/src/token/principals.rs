@@ -69,10 +69,7 @@ pub(super) fn device(store: &Store, id: Uuid) -> Result<Option<Device>, Fault> {
 }
 
 /// The key of access tokens; made the first time.
-pub(super) fn signing_secret(
-    store: &Store,
-    random: &dyn Randomness,
-) -> Result<[u8; 32], Fault> {
+pub(super) fn signing_secret(store: &Store, random: &dyn Randomness) -> Result<[u8; 32], Fault> {
     let mut tx = store.write()?;
     let known = tx.get_setting::<String>(SIGNING_SECRET)?;
     let known = known.and_then(|text| hex::decode(text).ok()?.try_into().ok());

@@ -36,9 +36,8 @@ impl ApiRequest {
     /// Another content type (415), malformed JSON with its position, or another kind of value.
     pub(crate) fn object(&self) -> Result<Map<String, Json>, Fault> {
         super::headers::body_is_json(&self.headers)?;
-        let json: Json = serde_json::from_slice(&self.body).map_err(|error| {
-            errors::payload(format!("The body is not valid JSON: {error}."))
-        })?;
+        let json: Json = serde_json::from_slice(&self.body)
+            .map_err(|error| errors::payload(format!("The body is not valid JSON: {error}.")))?;
         match json {
             Json::Object(object) => Ok(object),
             _ => Err(errors::payload("The body must be a JSON object.")),
@@ -67,14 +66,15 @@ impl Answer {
 
     /// Bytes with status 200.
     pub(crate) fn bytes(content_type: &'static str, body: Vec<u8>) -> Self {
-        let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
+        let headers =
+            HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
         Self { status: StatusCode::OK, headers, body }
     }
 
     /// The error answer of a fault.
     pub(crate) fn fault(fault: &Fault) -> Self {
-        let status = StatusCode::from_u16(fault.http_status())
-            .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(fault.http_status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut answer = Self::json(&errors::body(fault)).status(status);
         if fault.is_transient() && fault.code != code::INTERNAL {
             answer.headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

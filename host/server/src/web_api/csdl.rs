@@ -7,8 +7,8 @@ use super::Call;
 use super::answer::Answer;
 use super::entity_json::property_name;
 use super::options::{self, Options};
-use offstage_model::{Catalog, Fault};
 use offstage_model::metadata::{Column, ColumnType, DateBehavior, Table};
+use offstage_model::{Catalog, Fault};
 use std::fmt::Write as _;
 
 const HEAD: &str = concat!(

@@ -5,11 +5,11 @@
 use super::errors;
 use super::headers::{Annotations, etag};
 use super::path::{self, RowAddress};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use offstage_model::metadata::{Column, ColumnType, DateBehavior, Table};
 use offstage_model::value::Timestamp;
 use offstage_model::{Catalog, Decimal, Entity, EntityReference, Fault, Uuid, Value};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
@@ -266,15 +266,15 @@ pub(crate) fn parse_value(
         (ColumnType::BigInt, _) => {
             Value::BigInt(whole(json).ok_or_else(|| wrong("a 64-bit integer"))?)
         }
-        (ColumnType::Decimal, _) => {
-            Value::Decimal(decimal(json).ok_or_else(|| wrong("a number"))?)
-        }
+        (ColumnType::Decimal, _) => Value::Decimal(decimal(json).ok_or_else(|| wrong("a number"))?),
         (ColumnType::Money, _) => Value::Money(decimal(json).ok_or_else(|| wrong("a number"))?),
         (ColumnType::Double, _) => Value::Double(json.as_f64().ok_or_else(|| wrong("a number"))?),
-        (ColumnType::DateTime, _) => parse_time(column, json).ok_or_else(|| match column.behavior {
-            DateBehavior::DateOnly => wrong("a date YYYY-MM-DD"),
-            _ => wrong("a time such as 2026-11-21T09:30:00Z"),
-        })?,
+        (ColumnType::DateTime, _) => {
+            parse_time(column, json).ok_or_else(|| match column.behavior {
+                DateBehavior::DateOnly => wrong("a date YYYY-MM-DD"),
+                _ => wrong("a time such as 2026-11-21T09:30:00Z"),
+            })?
+        }
         (ColumnType::Picklist | ColumnType::State | ColumnType::Status, _) => {
             Value::Option(small(json).ok_or_else(|| wrong("the integer of a choice"))?)
         }
@@ -377,7 +377,10 @@ mod tests {
         let urls = [
             ("parentcustomerid_account@odata.bind", format!("/accounts({id})")),
             ("parentcustomerid@odata.bind", format!("accounts({id})")),
-            ("parentcustomerid_account@odata.bind", format!("http://x/api/data/v9.2/accounts({id})")),
+            (
+                "parentcustomerid_account@odata.bind",
+                format!("http://x/api/data/v9.2/accounts({id})"),
+            ),
         ];
         for (property, url) in urls {
             let entity = parse("contact", json!({ property: url })).unwrap();

@@ -61,7 +61,8 @@ pub(crate) fn not_supported(what: &str) -> Fault {
 
 /// A method that the resource does not have.
 pub(crate) fn method_not_allowed(method: &str) -> Fault {
-    let mut fault = syntax(&format!("The requested resource does not support http method '{method}'."));
+    let mut fault =
+        syntax(&format!("The requested resource does not support http method '{method}'."));
     fault.status = Some(405);
     fault
 }

@@ -220,7 +220,10 @@ pub(crate) fn body_is_json(headers: &HeaderMap) -> Result<(), Fault> {
     }
     let mut fault = Fault::new(
         code::INVALID_ARGUMENT,
-        format!("The body must have the content type application/json, not '{}'.", errors::shorten(&media)),
+        format!(
+            "The body must have the content type application/json, not '{}'.",
+            errors::shorten(&media)
+        ),
     );
     fault.status = Some(415);
     Err(fault)
@@ -249,7 +252,11 @@ mod tests {
             ("W/\"x\"", Some(Tag::Versions(vec![]))),
         ];
         for (text, expected) in cases {
-            assert_eq!(Conditions::of(&headers(&[("if-match", text)])).if_match, expected, "{text}");
+            assert_eq!(
+                Conditions::of(&headers(&[("if-match", text)])).if_match,
+                expected,
+                "{text}"
+            );
         }
     }
 

@@ -63,11 +63,14 @@ pub(super) fn attributes(
     if let Some(cast) = cast.filter(|cast| !CASTS.contains(cast)) {
         return Err(errors::no_resource(cast));
     }
-    let with_options = match options.expand.as_deref().map(|e| e.split('(').next().unwrap_or_default()) {
-        None => false,
-        Some("OptionSet" | "GlobalOptionSet") => true,
-        Some(other) => return Err(errors::not_supported(&format!("$expand={other} of metadata"))),
-    };
+    let with_options =
+        match options.expand.as_deref().map(|e| e.split('(').next().unwrap_or_default()) {
+            None => false,
+            Some("OptionSet" | "GlobalOptionSet") => true,
+            Some(other) => {
+                return Err(errors::not_supported(&format!("$expand={other} of metadata")));
+            }
+        };
     let mut rows = Vec::new();
     for (name, column) in &table.columns {
         if cast.is_some_and(|cast| cast != attribute_class(column)) {

@@ -75,11 +75,7 @@ fn dispatch(engine: &dyn Engine, caller: &Caller, request: &ApiRequest) -> Resul
     if !matches!(resource, Resource::Metadata | Resource::Count(_) | Resource::Property { .. }) {
         headers::accepts_json(&request.headers)?;
     }
-    if request.method == Method::GET {
-        get(&call, &resource)
-    } else {
-        change(&call, &resource)
-    }
+    if request.method == Method::GET { get(&call, &resource) } else { change(&call, &resource) }
 }
 
 fn get(call: &Call<'_>, resource: &Resource) -> Result<Answer, Fault> {

@@ -39,7 +39,14 @@ pub(crate) const NONE: &[&str] = &[];
 
 /// Options of the platform that are to come, or work elsewhere.
 const KNOWN: &[&str] = &[
-    "$expand", "$apply", "$deltatoken", "$filter", "$orderby", "$top", "$count", "$skiptoken",
+    "$expand",
+    "$apply",
+    "$deltatoken",
+    "$filter",
+    "$orderby",
+    "$top",
+    "$count",
+    "$skiptoken",
     "$select",
 ];
 /// Options without a `$` that ask for something all the same.

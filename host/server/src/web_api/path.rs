@@ -298,7 +298,8 @@ fn arguments(text: &str) -> Result<(Arguments, &str), Fault> {
             ')' if !quoted => {
                 let empty = parts.len() == 1 && parts[0].trim().is_empty();
                 let parts = if empty { Vec::new() } else { parts };
-                let arguments = parts.iter().map(|part| argument(part)).collect::<Result<_, _>>()?;
+                let arguments =
+                    parts.iter().map(|part| argument(part)).collect::<Result<_, _>>()?;
                 return Ok((arguments, &text[at + 1..]));
             }
             ',' if !quoted => {

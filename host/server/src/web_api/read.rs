@@ -15,7 +15,9 @@ use offstage_model::entity::Attributes;
 use offstage_model::metadata::Table;
 use offstage_model::query::{Filter, Order, PAGE_SIZE_MAX};
 use offstage_model::request::message;
-use offstage_model::{Entity, EntityCollection, Fault, Parameter, Query, Request, Uuid, Value, code};
+use offstage_model::{
+    Entity, EntityCollection, Fault, Parameter, Query, Request, Uuid, Value, code,
+};
 use offstage_query::odata;
 use serde_json::{Map, Value as Json, json};
 
@@ -40,7 +42,8 @@ pub(super) fn set(call: &Call<'_>, table: &Table) -> Result<Answer, Fault> {
     };
     let found = query_rows(call, query)?;
     let mut body = Map::new();
-    let context = links::context(&call.request.origin, &table.set, options.select.as_deref(), false);
+    let context =
+        links::context(&call.request.origin, &table.set, options.select.as_deref(), false);
     body.insert("@odata.context".into(), Json::String(context));
     if options.count {
         let count = found.total_count.unwrap_or_default();
@@ -88,7 +91,8 @@ pub(super) fn row(call: &Call<'_>, address: &RowAddress) -> Result<Answer, Fault
     let entity = retrieve(call, table, call.row_id(address)?, columns.clone())?;
     let unchanged = call.conditions.if_none_match.as_ref();
     // Annotations are not part of what the tag stands for (case W4).
-    if unchanged.is_some_and(|tag| tag.matches(entity.version)) && !call.preferences.annotations.any()
+    if unchanged.is_some_and(|tag| tag.matches(entity.version))
+        && !call.preferences.annotations.any()
     {
         let answer = Answer::empty(StatusCode::NOT_MODIFIED);
         return Ok(match entity.version {
@@ -147,11 +151,8 @@ pub(super) fn property(
         let text = json.as_str().map_or_else(|| json.to_string(), str::to_owned);
         return Ok(Answer::bytes("text/plain;charset=utf-8", text.into_bytes()));
     }
-    let context = format!(
-        "{}/$metadata#{}({id})/{name}",
-        links::root(&call.request.origin),
-        table.set
-    );
+    let context =
+        format!("{}/$metadata#{}({id})/{name}", links::root(&call.request.origin), table.set);
     Ok(Answer::json(&json!({ "@odata.context": context, "value": json })))
 }
 
@@ -206,9 +207,10 @@ pub(super) fn retrieve(
     columns: Option<Vec<String>>,
 ) -> Result<Entity, Fault> {
     let response = call.execute(Request::retrieve(&table.name, id, columns))?;
-    response.entity().cloned().ok_or_else(|| {
-        Fault::new(code::INTERNAL, "Retrieve answered without a row.")
-    })
+    response
+        .entity()
+        .cloned()
+        .ok_or_else(|| Fault::new(code::INTERNAL, "Retrieve answered without a row."))
 }
 
 /// The id of the row that has an alternate key; `None` when there is none.
@@ -249,9 +251,10 @@ pub(super) fn key_values(table: &Table, key: &RowKey) -> Result<Attributes, Faul
 
 fn query_rows(call: &Call<'_>, query: Query) -> Result<EntityCollection, Fault> {
     let response = call.execute(Request::retrieve_multiple(query))?;
-    response.collection().cloned().ok_or_else(|| {
-        Fault::new(code::INTERNAL, "RetrieveMultiple answered without rows.")
-    })
+    response
+        .collection()
+        .cloned()
+        .ok_or_else(|| Fault::new(code::INTERNAL, "RetrieveMultiple answered without rows."))
 }
 
 /// The columns that `$select` names; `None` without one.

@@ -20,7 +20,9 @@ pub(super) fn create(call: &Call<'_>, table: &Table) -> Result<Answer, Fault> {
     let options = Options::parse(&call.request.query, options::OF_ROW)?;
     let entity = body_row(call, table)?;
     let response = call.execute(Request::create(entity))?;
-    let id = response.id().ok_or_else(|| Fault::new(code::INTERNAL, "Create answered without an id."))?;
+    let id = response
+        .id()
+        .ok_or_else(|| Fault::new(code::INTERNAL, "Create answered without an id."))?;
     written(call, table, id, &options, StatusCode::CREATED)
 }
 
@@ -50,9 +52,8 @@ pub(super) fn put_property(
     let table = call.catalog.table(&address.table)?;
     let Some(column) = table.column(name) else { return Err(read::no_property(table, name)) };
     let body = call.request.object()?;
-    let json = body
-        .get("value")
-        .ok_or_else(|| errors::payload("The body must be {\"value\": …}."))?;
+    let json =
+        body.get("value").ok_or_else(|| errors::payload("The body must be {\"value\": …}."))?;
     let value = entity_json::parse_value(&table.name, name, column, json)?;
     set_property(call, table, address, name, value)
 }
@@ -84,8 +85,11 @@ fn set_property(
         expect_version(&mut entity, tag)?;
     }
     call.execute(strict(Request::update(entity)))?;
-    Ok(Answer::empty(StatusCode::NO_CONTENT)
-        .entity_id(&links::row(&call.request.origin, &table.set, id)))
+    Ok(Answer::empty(StatusCode::NO_CONTENT).entity_id(&links::row(
+        &call.request.origin,
+        &table.set,
+        id,
+    )))
 }
 
 /// DELETE of a row.

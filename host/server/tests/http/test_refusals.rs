@@ -66,7 +66,9 @@ fn bodies_have_a_type_and_a_limit() {
     let world = World::start(|app, _| app.limits.body_bytes_max = 1_000);
     let typed = |media: &str| world.api.with("content-type", media);
     typed("text/plain").send("POST", "accounts", "{\"name\": \"A\"}").expect(415);
-    typed("application/json; charset=utf-8").send("POST", "accounts", "{\"name\": \"A\"}").expect(204);
+    typed("application/json; charset=utf-8")
+        .send("POST", "accounts", "{\"name\": \"A\"}")
+        .expect(204);
     let large = json!({"description": "x".repeat(2_000)});
     let reply = world.api.post("accounts", large).expect(413).json();
     assert!(reply["error"]["message"].as_str().unwrap().contains("1000 bytes"), "{reply}");

@@ -36,8 +36,9 @@ fn a_device_connects_with_a_secret_and_comes_back_with_its_key() {
     );
     let api = sign_in(&world.api, &form);
     let handshake = json!({
-        "protocol": 1, "device": DEVICE, "epoch": 1, "metadata_version": 0,
-        "device_time": now, "takes_data": true,
+        "protocol": 1, "device": DEVICE, "epoch": answer["epoch"],
+        "incarnation": answer["incarnation"], "metadata_version": 0, "device_time": now,
+        "takes_data": true,
     });
     let answer = api
         .with("accept-encoding", "gzip")

@@ -130,7 +130,10 @@ fn tokens_that_are_refused() {
         ("other algorithm".into(), sign(&good, Algorithm::HS384, &secret)),
         ("other secret".into(), sign(&good, Algorithm::HS256, &[0; 32])),
         ("public key as secret".into(), sign(&good, Algorithm::HS256, &public_key)),
-        ("public key in hex as secret".into(), sign(&good, Algorithm::HS256, key.public_key().as_bytes())),
+        (
+            "public key in hex as secret".into(),
+            sign(&good, Algorithm::HS256, key.public_key().as_bytes()),
+        ),
         ("expired".into(), with("exp", json!(now_s))),
         ("exp as text".into(), with("exp", json!((now_s + 600).to_string()))),
         ("exp as float".into(), with("exp", json!(1.0e300))),

@@ -150,7 +150,9 @@ fn w13_to_w15_metadata() {
     assert_eq!(json["value"].as_array().unwrap().len(), 1);
     assert_eq!(json["value"][0]["EntitySetName"], "accounts");
     assert_eq!(json["value"][0]["PrimaryIdAttribute"], "accountid");
-    let none = world.api.get("EntityDefinitions?$filter=LogicalName eq 'nosuch'".replace(' ', "+").as_str());
+    let none = world
+        .api
+        .get("EntityDefinitions?$filter=LogicalName eq 'nosuch'".replace(' ', "+").as_str());
     assert_eq!(none.expect(200).json()["value"], json!([]));
     let picklists = world.api.get(
         "EntityDefinitions(LogicalName='account')/Attributes/\
@@ -158,7 +160,8 @@ fn w13_to_w15_metadata() {
          &$expand=OptionSet($select=Options)",
     );
     let json = picklists.expect(200).json();
-    let industry = json["value"].as_array().unwrap().iter().find(|a| a["LogicalName"] == "industrycode");
+    let industry =
+        json["value"].as_array().unwrap().iter().find(|a| a["LogicalName"] == "industrycode");
     let label = &industry.unwrap()["OptionSet"]["Options"][0]["Label"]["UserLocalizedLabel"];
     assert_eq!(label["Label"], "Accounting");
     world.api.get("EntityDefinitions(LogicalName='nosuch')").expect(404);

@@ -1,11 +1,15 @@
 //! A running server and a client of it.
 
 use offstage_model::{Clock, Entity, Randomness, Timestamp, Uuid, Value};
-use offstage_pipeline::{Caller, Limits as PipelineLimits, Organization, Pipeline, PipelineOptions, Side};
+use offstage_pipeline::{
+    Caller, Limits as PipelineLimits, Organization, Pipeline, PipelineOptions, Side,
+};
 use offstage_policy::TrustFile;
 use offstage_replication::SyncService;
 use offstage_sandbox::{Sandbox, SandboxOptions};
-use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer, Limits, Running, Server, router, secret_hash};
+use offstage_server::{
+    App, Authority, DevAuthority, Exposure, Issuer, Limits, Running, Server, router, secret_hash,
+};
 use offstage_store::{Principal, Role, Store, StoreOptions, WriteStamp};
 use serde_json::Value as Json;
 use std::net::SocketAddr;
@@ -240,8 +244,11 @@ impl Api {
     }
 
     pub(crate) fn token(&self, form: &str) -> Reply {
-        self.with("content-type", "application/x-www-form-urlencoded")
-            .send("POST", "/offstage/v1/token", form)
+        self.with("content-type", "application/x-www-form-urlencoded").send(
+            "POST",
+            "/offstage/v1/token",
+            form,
+        )
     }
 }
 
