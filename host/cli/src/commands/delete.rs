@@ -1,0 +1,28 @@
+//! `offstage delete`: removes a row.
+
+use crate::error::CliError;
+use crate::output::Output;
+use crate::values::row_id;
+use crate::workspace::Workspace;
+use clap::Args;
+use offstage_model::Request;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Remove a row.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(crate) struct Delete {
+    /// The table's logical name
+    table: String,
+    /// The row's id
+    id: String,
+}
+
+impl Delete {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+        let id = row_id(&self.id)?;
+        workspace.catalog().table(&self.table)?;
+        workspace.execute(Request::delete(&self.table, id))?;
+        Ok(Output::new(json!({ "table": self.table, "id": id })).text("Removed."))
+    }
+}

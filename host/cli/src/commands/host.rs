@@ -1,0 +1,106 @@
+//! `offstage host`: the device's host process.
+
+use crate::control::Commands;
+use crate::error::CliError;
+use crate::listen::{self, Listen};
+use crate::machine::random_hex;
+use crate::output::{Output, complain};
+use crate::trust;
+use crate::workspace::Workspace;
+use clap::Args;
+use offstage_model::{Catalog, Fault, Request, Response};
+use offstage_pipeline::{CallOptions, Caller, Organization};
+use offstage_replication::Device;
+use offstage_server::{App, Authority, DevAuthority, Engine, Exposure, Limits, LocalAuthority};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file with the token of the local API.
+const API_TOKEN_FILE: &str = "api-token";
+
+/// Run the host process of this device.
+///
+/// Programs of this machine use the same Web API as on the server, with the token in the file
+/// `api-token` of the data directory.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Host {
+    /// The address to listen on, of this machine only; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Take any token; for trying and tests
+    #[arg(long)]
+    dev: bool,
+}
+
+impl Host {
+    pub(crate) fn run(&self, data: &Path, as_json: bool) -> Result<Output, CliError> {
+        let workspace = Workspace::open(data)?;
+        let device = workspace.device()?.clone();
+        let authority: Arc<dyn Authority> = if self.dev {
+            complain("warning: --dev: every program of this machine acts as the device's user, with any token or none");
+            Arc::new(DevAuthority::new(device.user()?))
+        } else {
+            let user = device.clone();
+            Arc::new(LocalAuthority::new(&api_token(data)?, move || user.user()))
+        };
+        let listen = Listen {
+            address: self.listen,
+            exposure: Exposure::Loopback,
+            data,
+            as_json,
+            extra: None,
+        };
+        let app = |door| App {
+            engine: Arc::new(LocalEngine(device)),
+            authority,
+            issuer: None,
+            sync: None,
+            control: Some(door),
+            limits: Limits::default(),
+        };
+        listen::serve(&listen, app, Arc::new(Commands(Arc::new(workspace))))?;
+        Ok(Output::default())
+    }
+}
+
+/// The token of the local API; made the first time, readable by the owner only.
+fn api_token(data: &Path) -> Result<String, CliError> {
+    let path = data.join(API_TOKEN_FILE);
+    if let Ok(text) = std::fs::read_to_string(&path)
+        && text.trim().len() >= 32
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let token = random_hex::<32>();
+    trust::write(&path, format!("{token}\n").as_bytes())?;
+    Ok(token)
+}
+
+/// A device as the Web API sees it.
+struct LocalEngine(Device);
+
+impl Engine for LocalEngine {
+    /// A device has one user; whoever holds the local token is that user.
+    fn execute(
+        &self,
+        _caller: &Caller,
+        request: Request,
+        options: CallOptions,
+    ) -> Result<Response, Fault> {
+        self.0.execute(request, options)
+    }
+
+    fn catalog(&self) -> Arc<Catalog> {
+        self.0.pipeline().catalog()
+    }
+
+    fn state(&self) -> Option<&'static str> {
+        let local = self.0.state().is_some_and(offstage_replication::DeviceState::is_local);
+        Some(if local { "offline" } else { "online" })
+    }
+
+    fn organization(&self) -> Organization {
+        self.0.pipeline().organization()
+    }
+}

@@ -1,0 +1,211 @@
+//! The commands, one file per verb; this file only wires them.
+//!
+//! A [`Local`] command runs in this process. A [`Work`] command runs where the data directory is
+//! open: in the server or host that has it, or else here, under the store's lock.
+
+mod completions;
+mod connect;
+mod conflicts;
+mod create;
+mod delete;
+mod demo;
+mod device;
+mod doctor;
+mod filter;
+mod get;
+mod go_offline;
+mod go_online;
+mod host;
+mod journal;
+mod man;
+mod plugin;
+mod policy;
+mod query;
+mod reconcile;
+mod request;
+mod serve;
+mod status;
+mod step;
+mod sync;
+mod table;
+mod trace;
+mod update;
+mod user;
+mod verify;
+
+use crate::arguments::{Arguments, Command};
+use crate::error::CliError;
+use crate::output::Output;
+use crate::workspace::Workspace;
+use crate::{progress, running};
+use clap::Subcommand;
+use offstage_replication::Progress;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+pub(crate) use demo::Demo;
+
+/// Commands that run in this process.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Local {
+    /// Run a server on this data directory
+    Serve(serve::Serve),
+    /// Run the host process of this device: the Web API on loopback, online and offline
+    Host(host::Host),
+    /// Show the whole story in one go, on temporary directories
+    Demo(demo::Demo),
+    /// Make this data directory a device of a server
+    Connect(connect::Connect),
+    /// Print the shell completions
+    Completions(completions::Completions),
+    /// Write the manual pages into a folder
+    Man(man::Man),
+}
+
+/// Commands that run where the data directory is open.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Work {
+    /// Show state, user, open entries, last sync, and plug-ins that do not run here
+    Status(status::Status),
+    /// Bring the data down and work locally from now on
+    GoOffline(go_offline::GoOffline),
+    /// Play the journal back on the server, then work there from now on
+    GoOnline(go_online::GoOnline),
+    /// Refresh the local copy while online
+    Sync(sync::Sync),
+    /// Compare the local copy with the server
+    Verify(verify::Verify),
+    /// Make a row
+    Create(create::Create),
+    /// Show a row
+    Get(get::Get),
+    /// Change a row
+    Update(update::Update),
+    /// Remove a row
+    Delete(delete::Delete),
+    /// List rows
+    Query(query::Query),
+    /// Run any message with its parameters
+    Request(request::Request),
+    /// Tables and their columns
+    #[command(subcommand)]
+    Table(table::Table),
+    /// What was done offline: look, retry, edit, discard
+    #[command(subcommand)]
+    Journal(journal::Journal),
+    /// Values that two sides changed, and which one stands
+    #[command(subcommand)]
+    Conflicts(conflicts::Conflicts),
+    /// What the two runs of an entry made of it
+    #[command(subcommand)]
+    Reconcile(reconcile::Reconcile),
+    /// Plug-in packages
+    #[command(subcommand)]
+    Plugin(plugin::Plugin),
+    /// Steps: when which plug-in type runs
+    #[command(subcommand)]
+    Step(step::Step),
+    /// What plug-ins did
+    #[command(subcommand)]
+    Trace(trace::Trace),
+    /// Which plug-in packages may run in this data directory
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// What this device takes offline
+    #[command(subcommand)]
+    Filter(filter::Filter),
+    /// The server's devices: who is behind, what is stuck and why
+    #[command(subcommand)]
+    Device(device::Device),
+    /// The server's users
+    #[command(subcommand)]
+    User(user::User),
+    /// Check this data directory
+    Doctor(doctor::Doctor),
+}
+
+/// Runs the command of these arguments.
+pub(crate) fn run(arguments: &Arguments) -> Result<Output, CliError> {
+    match &arguments.command {
+        Command::Local(local) => local.run(arguments),
+        Command::Work(work) => work_where_it_is_open(work, arguments),
+    }
+}
+
+fn work_where_it_is_open(work: &Work, arguments: &Arguments) -> Result<Output, CliError> {
+    let data = arguments.data()?;
+    let progress = progress::display(work.verb(), arguments.quiet);
+    if let Some(process) = running::find(&data) {
+        tracing::debug!(pid = process.pid, url = process.url, "a process has the directory");
+        if let Some(result) = running::ask(&process, &json!(work), &*progress) {
+            return result;
+        }
+    }
+    if let Work::Doctor(doctor) = work {
+        // Must work on a directory that does not open.
+        return doctor.look(&data);
+    }
+    let workspace = Workspace::open(&data)?;
+    work.clone().run(&workspace, &*progress)
+}
+
+impl Local {
+    fn run(&self, arguments: &Arguments) -> Result<Output, CliError> {
+        match self {
+            Self::Serve(command) => command.run(&arguments.data()?, arguments.json),
+            Self::Host(command) => command.run(&arguments.data()?, arguments.json),
+            Self::Demo(command) => command.run(arguments),
+            Self::Connect(command) => command.run(&arguments.data()?, arguments.quiet),
+            Self::Completions(command) => Ok(command.run()),
+            Self::Man(command) => command.run(),
+        }
+    }
+}
+
+impl Work {
+    /// Runs the command on an open data directory.
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
+        match self {
+            Self::Status(command) => command.run(workspace),
+            Self::GoOffline(command) => command.run(workspace, progress),
+            Self::GoOnline(command) => command.run(workspace, progress),
+            Self::Sync(command) => command.run(workspace, progress),
+            Self::Verify(command) => command.run(workspace, progress),
+            Self::Create(command) => command.run(workspace),
+            Self::Get(command) => command.run(workspace),
+            Self::Update(command) => command.run(workspace),
+            Self::Delete(command) => command.run(workspace),
+            Self::Query(command) => command.run(workspace),
+            Self::Request(command) => command.run(workspace),
+            Self::Table(command) => command.run(workspace),
+            Self::Journal(command) => command.run(workspace, progress),
+            Self::Conflicts(command) => command.run(workspace),
+            Self::Reconcile(command) => command.run(workspace),
+            Self::Plugin(command) => command.run(workspace),
+            Self::Step(command) => command.run(workspace),
+            Self::Trace(command) => command.run(workspace),
+            Self::Policy(command) => command.run(workspace),
+            Self::Filter(command) => command.run(workspace),
+            Self::Device(command) => command.run(workspace),
+            Self::User(command) => command.run(workspace),
+            Self::Doctor(command) => command.run(workspace),
+        }
+    }
+
+    /// The command's word, for progress lines.
+    fn verb(&self) -> &'static str {
+        match self {
+            Self::GoOffline(_) => "go-offline",
+            Self::GoOnline(_) => "go-online",
+            Self::Sync(_) => "sync",
+            Self::Verify(_) => "verify",
+            Self::Journal(_) => "journal",
+            _ => "offstage",
+        }
+    }
+}

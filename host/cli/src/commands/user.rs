@@ -1,0 +1,151 @@
+//! `offstage user`: the server's users.
+
+use crate::bootstrap::Secret;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::{Output, yes_no};
+use crate::workspace::Workspace;
+use clap::Subcommand;
+use offstage_model::{Entity, Fault, Request, Uuid, Value, code};
+use offstage_store::{Principal, Tx};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// The server's users.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum User {
+    /// Add a user; shows the client id and secret once
+    Add {
+        /// The user's full name
+        name: String,
+        /// May change users, metadata and registrations
+        #[arg(long)]
+        administrator: bool,
+        /// May not take data offline
+        #[arg(long)]
+        no_go_offline: bool,
+    },
+    /// List the users
+    List,
+    /// Stop a user from signing in
+    Disable {
+        /// The user's id or full name
+        user: String,
+    },
+    /// Let a user sign in again
+    Enable {
+        /// The user's id or full name
+        user: String,
+    },
+}
+
+impl User {
+    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+        workspace.server()?;
+        match self {
+            Self::Add { name, administrator, no_go_offline } => {
+                add(workspace, &name, administrator, !no_go_offline)
+            }
+            Self::List => list(&mut workspace.store().read()?),
+            Self::Disable { user } => switch(workspace, &user, true),
+            Self::Enable { user } => switch(workspace, &user, false),
+        }
+    }
+}
+
+fn add(
+    workspace: &Workspace,
+    name: &str,
+    administrator: bool,
+    go_offline: bool,
+) -> Result<Output, CliError> {
+    if name.trim().is_empty() {
+        return Err(CliError::usage("The user's name is empty."));
+    }
+    let (_, caller) = workspace.server()?;
+    let unit = Value::reference("businessunit", caller.business_unit);
+    let row = Entity::new("systemuser")
+        .with("fullname", Value::text(name))
+        .with("businessunitid", unit);
+    let user = workspace.execute(Request::create(row))?.id().ok_or_else(|| {
+        Fault::new(code::INTERNAL, "The answer to the create has no id.")
+    })?;
+    let mut principal = Principal {
+        user,
+        name: name.to_owned(),
+        administrator,
+        go_offline,
+        disabled: false,
+        client_id: None,
+        secret_hash: None,
+    };
+    let secret = Secret::make(&mut principal);
+    let mut tx = workspace.store().write()?;
+    tx.put_principal(&principal)?;
+    tx.commit()?;
+    let json = json!({
+        "id": user, "name": name, "administrator": administrator, "goOffline": go_offline,
+        "clientId": secret.client_id, "clientSecret": secret.client_secret,
+    });
+    Ok(Output::new(json)
+        .text(format!("{name} was added. The secret is shown this once:"))
+        .pairs(vec![
+            ("  user", user.to_string()),
+            ("  client id", secret.client_id),
+            ("  client secret", secret.client_secret),
+        ]))
+}
+
+fn list(tx: &mut Tx) -> Result<Output, CliError> {
+    let principals = tx.principals()?;
+    let json: Vec<_> = principals
+        .iter()
+        .map(|p| {
+            json!({
+                "id": p.user, "name": p.name, "administrator": p.administrator,
+                "goOffline": p.go_offline, "disabled": p.disabled, "clientId": p.client_id,
+            })
+        })
+        .collect();
+    let rows = principals
+        .into_iter()
+        .map(|p| {
+            let (administrator, go_offline) = (yes_no(p.administrator), yes_no(p.go_offline));
+            vec![p.user.to_string(), p.name, administrator, go_offline, yes_no(p.disabled)]
+        })
+        .collect();
+    Ok(Output::new(json!({ "users": json })).table(
+        &["User", "Name", "Administrator", "May go offline", "Disabled"],
+        rows,
+        "No users.",
+    ))
+}
+
+fn switch(workspace: &Workspace, user: &str, disabled: bool) -> Result<Output, CliError> {
+    let (_, caller) = workspace.server()?;
+    let mut tx = workspace.store().write()?;
+    let mut principal = find(&mut tx, user)?;
+    if disabled && principal.user == caller.user {
+        return Err(CliError::usage("The server's administrator cannot be disabled."));
+    }
+    principal.disabled = disabled;
+    tx.put_principal(&principal)?;
+    tx.commit()?;
+    Ok(Output::new(json!({ "id": principal.user, "disabled": disabled }))
+        .text(if disabled { "Disabled." } else { "Enabled." }))
+}
+
+/// A user by id, or by a full name that only one has.
+fn find(tx: &mut Tx, user: &str) -> Result<Principal, CliError> {
+    let id = Uuid::parse_str(user).ok();
+    let mut found = tx.principals()?;
+    found.retain(|p| Some(p.user) == id || p.name == user);
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some(_), false) => Err(CliError::usage(format!("Several users are called '{user}'."))
+            .hint("Name the user by id; `offstage user list` shows the ids.")),
+        (None, _) => Err(CliError::new(Exit::NotFound, format!("There is no user '{user}'."))
+            .hint("`offstage user list` shows the users.")),
+    }
+}

@@ -1,0 +1,138 @@
+//! `running.json`: how a command finds the process that has the data directory, and asks it.
+//!
+//! The file is readable by its owner only; its token opens the control endpoint. A file that a
+//! crashed process left behind is recognised by nobody answering, and by the store's lock.
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::progress::{Event, replay};
+use crate::trust;
+use offstage_replication::Progress;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The longest line of an answer.
+const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The process that has a data directory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// Its address.
+    pub(crate) url: String,
+    /// Its process id, for people.
+    pub(crate) pid: u32,
+    /// The token of its control endpoint.
+    pub(crate) token: String,
+}
+
+/// A line of the control endpoint's answer.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Progress(Event),
+    Result(Answer),
+}
+
+/// What a command came to, on the wire.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Answer {
+    /// It worked.
+    Output(Output),
+    /// It did not.
+    Error(CliError),
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join("running.json")
+}
+
+/// Says who has the data directory, until the value is dropped.
+pub(crate) struct Notice(PathBuf);
+
+impl Notice {
+    /// Writes the file.
+    pub(crate) fn put(data: &Path, running: &Running) -> Result<Self, CliError> {
+        let json = serde_json::to_vec_pretty(running)
+            .expect("BUG: three plain fields always have a JSON form");
+        trust::write(&path(data), &json)?;
+        Ok(Self(path(data)))
+    }
+}
+
+impl Drop for Notice {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
+
+/// The process that says it has the data directory.
+pub(crate) fn find(data: &Path) -> Option<Running> {
+    let bytes = std::fs::read(path(data)).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+/// Runs a command in the process that has the data directory. `None`: there is none.
+pub(crate) fn ask(
+    running: &Running,
+    command: &Json,
+    progress: &dyn Progress,
+) -> Option<Result<Output, CliError>> {
+    let config = ureq::Agent::config_builder()
+        .timeout_connect(Some(Duration::from_secs(2)))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .proxy(None)
+        .build();
+    let agent: ureq::Agent = config.into();
+    let sent = agent
+        .post(format!("{}/offstage/v1/control", running.url))
+        .header("authorization", format!("Bearer {}", running.token))
+        .header("content-type", "application/json")
+        .send(command.to_string());
+    match sent {
+        Err(error) => {
+            tracing::debug!(%error, url = running.url, "nobody answers; the file is stale");
+            None
+        }
+        // Another program got the port of a process that is gone.
+        Ok(answer) if matches!(answer.status().as_u16(), 401 | 404) => None,
+        Ok(answer) if !answer.status().is_success() => Some(Err(broken(running))),
+        Ok(mut answer) => {
+            let reader = answer.body_mut().with_config().limit(LINE_BYTES_MAX).reader();
+            Some(follow(running, BufReader::new(reader), progress))
+        }
+    }
+}
+
+fn follow(
+    running: &Running,
+    reader: impl std::io::BufRead,
+    progress: &dyn Progress,
+) -> Result<Output, CliError> {
+    for line in reader.lines() {
+        let line = line.map_err(|_| broken(running))?;
+        match serde_json::from_str(&line) {
+            Ok(Line::Progress(event)) => replay(&event, progress),
+            Ok(Line::Result(Answer::Output(output))) => return Ok(output),
+            Ok(Line::Result(Answer::Error(error))) => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a line of the answer cannot be read");
+                return Err(broken(running));
+            }
+        }
+    }
+    Err(broken(running))
+}
+
+fn broken(running: &Running) -> CliError {
+    CliError::new(
+        Exit::Unreachable,
+        format!("The process {} that has this data directory broke off.", running.pid),
+    )
+    .hint("Run the command again; `offstage status` shows what was done.")
+}
