@@ -96,11 +96,17 @@ impl Store {
     /// The folder cannot be made.
     pub fn in_memory(options: &StoreOptions) -> Result<Self, StoreError> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("offstage-{}-{number}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir(&folder)
-            .map_err(|source| StoreError::CannotOpen { path: folder.clone(), source })?;
+        let folder = loop {
+            let number = COUNT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("offstage-{}-{number}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            match std::fs::create_dir(&folder) {
+                Ok(()) => break folder,
+                // Left by a process that was killed and had the same number.
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(source) => return Err(StoreError::CannotOpen { path: folder, source }),
+            }
+        };
         Self::open_at(&folder.join("store.db"), options, Some(folder))
     }
 

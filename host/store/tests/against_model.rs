@@ -1,10 +1,12 @@
 //! Random operations, with savepoints and rollbacks, against a map: equal rows, errors, versions.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use offstage_model::entity::Attributes;
 use offstage_model::{Uuid, Value};
-use offstage_store::{Role, StoreError};
+use offstage_store::{Role, Savepoint, Store, StoreError, Tx};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use support::{id, stamp, store, thing};
@@ -68,93 +70,126 @@ fn uuid(row: u8) -> Uuid {
     id(u128::from(row))
 }
 
-fn check(role: Role, ops: &[Op]) {
-    let store = store(role);
-    let mut committed = Model::new();
-    let mut model = Model::new();
-    let mut saved: Vec<(Model, offstage_store::Savepoint)> = Vec::new();
-    let mut tx = store.write().unwrap();
-    let mut last_version = 0;
-    for op in ops {
+/// A store and the map that it must agree with.
+struct Run {
+    store: Store,
+    tx: Option<Tx>,
+    committed: Model,
+    model: Model,
+    saved: Vec<(Model, Savepoint)>,
+    last_version: u64,
+}
+
+impl Run {
+    fn new(role: Role) -> Self {
+        let store = store(role);
+        let tx = Some(store.write().unwrap());
+        let (committed, model) = (Model::new(), Model::new());
+        Self { store, tx, committed, model, saved: Vec::new(), last_version: 0 }
+    }
+
+    fn tx(&mut self) -> &mut Tx {
+        self.tx.as_mut().unwrap()
+    }
+
+    fn step(&mut self, op: &Op) {
         match op {
-            Op::Insert(row, code) => {
-                let code = Some(*code).filter(|c| *c > 0);
-                let entity = thing(u128::from(*row), "n")
-                    .with("code", key(code))
-                    .with("kind", Value::Option(1));
-                let found = tx.insert(&entity, &stamp(1));
-                if let (Ok(version), Role::Server) = (&found, role) {
-                    assert!(*version > last_version);
-                    last_version = *version;
-                }
-                let (exists, clash) = (model.contains_key(row), taken(&model, *row, code));
-                match answer(found) {
-                    Answer::Done => {
-                        assert!(!exists && !clash);
-                        model.insert(*row, code);
-                    }
-                    Answer::Duplicate => assert!(exists),
-                    Answer::DuplicateKey => assert!(clash),
-                    Answer::NoSuchRow => panic!("an insert needs no row"),
-                }
-            }
-            Op::Update(row, code) => {
-                let changes = Attributes::from([("code".to_owned(), key(*code))]);
-                let expected = match (model.contains_key(row), taken(&model, *row, *code)) {
-                    (false, _) => Answer::NoSuchRow,
-                    (true, true) => Answer::DuplicateKey,
-                    (true, false) => {
-                        model.insert(*row, *code);
-                        Answer::Done
-                    }
-                };
-                assert_eq!(answer(tx.update("thing", uuid(*row), &changes, &stamp(2))), expected);
-            }
+            Op::Insert(row, code) => self.insert(*row, Some(*code).filter(|c| *c > 0)),
+            Op::Update(row, code) => self.update(*row, *code),
             Op::Delete(row) => {
-                let expected =
-                    if model.remove(row).is_some() { Answer::Done } else { Answer::NoSuchRow };
-                assert_eq!(answer(tx.delete("thing", uuid(*row), &stamp(3))), expected);
+                let known = self.model.remove(row).is_some();
+                let expected = if known { Answer::Done } else { Answer::NoSuchRow };
+                let found = self.tx().delete("thing", uuid(*row), &stamp(3));
+                assert_eq!(answer(found), expected);
             }
-            Op::Commit | Op::Rollback => {
-                saved.clear();
-                if matches!(op, Op::Commit) {
-                    tx.commit().unwrap();
-                    committed = model.clone();
-                } else {
-                    tx.rollback();
-                    model = committed.clone();
-                    last_version = 0;
-                }
-                tx = store.write().unwrap();
+            Op::Commit | Op::Rollback => self.end(matches!(op, Op::Commit)),
+            Op::Savepoint => {
+                let savepoint = self.tx().savepoint().unwrap();
+                self.saved.push((self.model.clone(), savepoint));
             }
-            Op::Savepoint => saved.push((model.clone(), tx.savepoint().unwrap())),
             Op::Release => {
-                if let Some((_, savepoint)) = saved.pop() {
-                    tx.release(savepoint).unwrap();
+                if let Some((_, savepoint)) = self.saved.pop() {
+                    self.tx().release(savepoint).unwrap();
                 }
             }
             Op::RollbackTo => {
-                if let Some((before, savepoint)) = saved.pop() {
-                    tx.rollback_to(savepoint).unwrap();
-                    model = before;
+                if let Some((before, savepoint)) = self.saved.pop() {
+                    self.tx().rollback_to(savepoint).unwrap();
+                    self.model = before;
                 }
             }
         }
     }
-    for row in 1..8u8 {
-        let stored = tx.get("thing", uuid(row)).unwrap();
-        let stored = stored.map(|e| e.value("code").clone());
-        assert_eq!(stored, model.get(&row).map(|code| key(*code)));
+
+    fn insert(&mut self, row: u8, code: Option<u8>) {
+        let entity =
+            thing(u128::from(row), "n").with("code", key(code)).with("kind", Value::Option(1));
+        let found = self.tx().insert(&entity, &stamp(1));
+        if let (Ok(version), Role::Server) = (&found, self.store.role()) {
+            assert!(*version > self.last_version);
+            self.last_version = *version;
+        }
+        let (exists, clash) = (self.model.contains_key(&row), taken(&self.model, row, code));
+        match answer(found) {
+            Answer::Done => {
+                assert!(!exists && !clash);
+                self.model.insert(row, code);
+            }
+            Answer::Duplicate => assert!(exists),
+            Answer::DuplicateKey => assert!(clash),
+            Answer::NoSuchRow => panic!("an insert needs no row"),
+        }
     }
-    tx.commit().unwrap();
-    if role == Role::Server {
-        let mut tx = store.read().unwrap();
-        let changes = tx.changes("thing", 0, 1000).unwrap();
-        assert!(changes.is_sorted_by_key(|c| c.version));
-        let alive = changes.iter().filter(|c| !c.deleted).count();
-        assert_eq!(alive, model.len());
+
+    fn update(&mut self, row: u8, code: Option<u8>) {
+        let changes = Attributes::from([("code".to_owned(), key(code))]);
+        let expected = match (self.model.contains_key(&row), taken(&self.model, row, code)) {
+            (false, _) => Answer::NoSuchRow,
+            (true, true) => Answer::DuplicateKey,
+            (true, false) => {
+                self.model.insert(row, code);
+                Answer::Done
+            }
+        };
+        let found = self.tx().update("thing", uuid(row), &changes, &stamp(2));
+        assert_eq!(answer(found), expected);
     }
-    store.check().unwrap();
+
+    fn end(&mut self, commit: bool) {
+        self.saved.clear();
+        let tx = self.tx.take().unwrap();
+        if commit {
+            tx.commit().unwrap();
+            self.committed = self.model.clone();
+        } else {
+            tx.rollback();
+            self.model = self.committed.clone();
+            self.last_version = 0;
+        }
+        self.tx = Some(self.store.write().unwrap());
+    }
+
+    fn finish(mut self) {
+        for row in 1..8u8 {
+            let stored = self.tx().get("thing", uuid(row)).unwrap();
+            let stored = stored.map(|e| e.value("code").clone());
+            assert_eq!(stored, self.model.get(&row).map(|code| key(*code)));
+        }
+        self.end(true);
+        drop(self.tx.take());
+        if self.store.role() == Role::Server {
+            let changes = self.store.read().unwrap().changes("thing", 0, 1000).unwrap();
+            assert!(changes.is_sorted_by_key(|c| c.version));
+            assert_eq!(changes.iter().filter(|c| !c.deleted).count(), self.model.len());
+        }
+        self.store.check().unwrap();
+    }
+}
+
+fn check(role: Role, ops: &[Op]) {
+    let mut run = Run::new(role);
+    ops.iter().for_each(|op| run.step(op));
+    run.finish();
 }
 
 proptest! {

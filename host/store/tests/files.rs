@@ -1,5 +1,7 @@
 //! The store as a file: reopening, refusals, damage and migration.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use offstage_model::metadata::DefinitionFile;

@@ -26,9 +26,7 @@ pub(super) enum TokenKind {
 pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
     let mut list = Vec::new();
     let mut chars = text.chars().enumerate().map(|(i, c)| (i + 1, c)).peekable();
-    let mut end = 1;
     while let Some((position, c)) = chars.next() {
-        end = position + 1;
         let kind = match c {
             ' ' | '\t' | '\n' | '\r' => continue,
             '(' | ')' | ',' | '/' | '=' | '[' | ']' => TokenKind::Mark(c),
@@ -61,7 +59,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>, Fault> {
         };
         list.push(Token { kind, position });
     }
-    list.push(Token { kind: TokenKind::End, position: end });
+    list.push(Token { kind: TokenKind::End, position: text.chars().count() + 1 });
     Ok(list)
 }
 

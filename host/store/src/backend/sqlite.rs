@@ -196,12 +196,15 @@ fn authorize(context: AuthContext<'_>) -> Authorization {
     }
 }
 
+/// A test of a text, such as whether it contains another.
+type TextTest = fn(&str, &str) -> bool;
+
 fn register_text(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_collation(text::COLLATION, text::compare)?;
     let flags = FunctionFlags::SQLITE_UTF8
         | FunctionFlags::SQLITE_DETERMINISTIC
         | FunctionFlags::SQLITE_INNOCUOUS;
-    let functions: [(&str, fn(&str, &str) -> bool); 3] = [
+    let functions: [(&str, TextTest); 3] = [
         ("offstage_contains", text::contains),
         ("offstage_begins", text::begins_with),
         ("offstage_ends", text::ends_with),

@@ -1,5 +1,6 @@
 //! What the store tests share: a catalog with every column type, stores and rows.
 #![allow(dead_code, reason = "every test binary uses a part of this")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(unreachable_pub, reason = "shared by several test binaries")]
 
 use offstage_model::metadata::DefinitionFile;
