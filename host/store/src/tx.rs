@@ -254,3 +254,55 @@ impl Drop for Tx {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{StoreOptions, WriteStamp};
+    use offstage_model::{Entity, Fault, Timestamp, Uuid, Value};
+
+    #[test]
+    fn a_full_disk_is_an_error_and_nothing_of_the_transaction_stays() {
+        let store = Store::in_memory(&StoreOptions::new(Role::Server)).unwrap();
+        let stamp = WriteStamp::server(Timestamp(1));
+        let row = |n| {
+            let text = Value::text("x".repeat(2_000));
+            Entity::with_id("account", Uuid::from_u128(n)).with("description", text)
+        };
+        let mut tx = store.write().unwrap();
+        tx.insert(&row(1), &stamp).unwrap();
+        tx.commit().unwrap();
+
+        let mut tx = store.write().unwrap();
+        tx.session().unwrap().fill_disk().unwrap();
+        let mut inserts = (2..100).map(|n| tx.insert(&row(n), &stamp));
+        let error = inserts.find_map(Result::err).unwrap();
+        assert!(matches!(error, StoreError::DiskFull { .. }), "{error:?}");
+        assert!(Fault::from(error).hint.is_some());
+        // Whether or not SQLite ended the transaction, no later statement stands alone.
+        assert!(tx.insert(&row(200), &stamp).is_err());
+        tx.rollback();
+
+        let mut tx = store.read().unwrap();
+        let there: Vec<bool> =
+            [1, 2, 200].map(|n| tx.exists("account", Uuid::from_u128(n)).unwrap()).to_vec();
+        assert_eq!(there, [true, false, false]);
+        drop(tx);
+        store.check().unwrap();
+    }
+
+    #[test]
+    fn a_lost_transaction_refuses_everything() {
+        let store = Store::in_memory(&StoreOptions::new(Role::Server)).unwrap();
+        let stamp = WriteStamp::server(Timestamp(1));
+        let mut tx = store.write().unwrap();
+        // What SQLite does by itself after some I/O errors.
+        tx.session().unwrap().batch("ROLLBACK").unwrap();
+        let row = Entity::with_id("account", Uuid::from_u128(1));
+        tx.sql_execute("INSERT INTO nowhere VALUES (1)", &[]).unwrap_err();
+        assert!(matches!(tx.insert(&row, &stamp), Err(StoreError::TransactionLost)));
+        assert!(matches!(tx.commit(), Err(StoreError::TransactionLost)));
+        assert!(!store.read().unwrap().exists("account", Uuid::from_u128(1)).unwrap());
+        store.write().unwrap().commit().unwrap();
+    }
+}

@@ -83,6 +83,14 @@ impl Sqlite {
         Err(StoreError::Corrupt { path: self.path.to_path_buf(), detail })
     }
 
+    /// Makes the disk full for this connection after some more pages.
+    #[cfg(test)]
+    pub(crate) fn fill_disk(&mut self) -> rusqlite::Result<()> {
+        self.connection.authorizer(None::<fn(AuthContext<'_>) -> Authorization>)?;
+        let pages: i64 = self.connection.pragma_query_value(None, "page_count", |r| r.get(0))?;
+        self.connection.pragma_update_and_check(None, "max_page_count", pages + 4, |_| Ok(()))
+    }
+
     fn failed(&self, error: rusqlite::Error) -> StoreError {
         map_error(&self.path, error)
     }
