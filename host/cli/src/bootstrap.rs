@@ -27,10 +27,8 @@ pub(crate) struct Secret {
 impl Secret {
     /// A new client id and secret, set in `principal`.
     pub(crate) fn make(principal: &mut Principal) -> Self {
-        let secret = Self {
-            client_id: SystemRandom.guid().to_string(),
-            client_secret: random_hex::<32>(),
-        };
+        let secret =
+            Self { client_id: SystemRandom.guid().to_string(), client_secret: random_hex::<32>() };
         principal.client_id = Some(secret.client_id.clone());
         principal.secret_hash = Some(secret_hash(&secret.client_secret));
         secret

@@ -9,8 +9,8 @@ use crate::running::Answer;
 use crate::workspace::Workspace;
 use offstage_server::Control;
 use serde_json::{Value as Json, json};
-use std::sync::mpsc::channel;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
 
 /// Runs commands on the workspace of this process.
 pub(crate) struct Commands(pub(crate) Arc<Workspace>);
@@ -41,7 +41,10 @@ impl Control for Commands {
                 progress(json!(event));
             }
             let result = worker.join().unwrap_or_else(|_| {
-                Err(CliError::new(crate::exit::Exit::Internal, "The command broke; the log has the details."))
+                Err(CliError::new(
+                    crate::exit::Exit::Internal,
+                    "The command broke; the log has the details.",
+                ))
             });
             answer(result)
         })

@@ -2,15 +2,18 @@
 //!
 //! Answers are data until the very end, because a command may run in another process than the one
 //! that has the terminal. A reader that goes away ends the program quietly.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "the program's only mouth")]
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use comfy_table::{Cell, ContentArrangement, Table, presets};
+use comfy_table::{Cell, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::io::{IsTerminal as _, Write as _};
 
+/// A line under the headers, and nothing else: tables stay readable in a narrow terminal, and lines
+/// can be cut out with ordinary tools.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// The longest text shown in one cell; the rest is in `--json`.
 const CELL_CHARS_MAX: usize = 120;
 /// Columns shown when the terminal does not say how wide it is.
@@ -101,14 +104,16 @@ impl Block {
             Self::Table { headers, rows } => {
                 let mut table = Table::new();
                 table
-                    .load_style(presets::UTF8_HORIZONTAL_ONLY)
+                    .load_style(STYLE)
                     .set_content_arrangement(ContentArrangement::Dynamic)
                     .set_width(width)
                     .set_header(headers);
                 for row in rows {
                     table.add_row(row.iter().map(|cell| Cell::new(shortened(cell))));
                 }
-                table.to_string()
+                let lines: Vec<String> =
+                    table.lines().map(|line| line.trim_end().to_owned()).collect();
+                lines.join("\n")
             }
             Self::Pairs(pairs) => {
                 let longest = pairs.iter().map(|(name, _)| name.chars().count()).max();
@@ -131,6 +136,28 @@ pub(crate) fn shortened(text: &str) -> String {
         short.push('…');
     }
     short
+}
+
+/// The text with each GUID cut to its first digits, for tables whose rows nobody looks up by id.
+pub(crate) fn brief_ids(text: &str) -> String {
+    const DIGITS: usize = 8;
+    let is_part = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let mut brief = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_part) {
+        let (before, from) = rest.split_at(start);
+        let end = from.find(|c| !is_part(c)).unwrap_or(from.len());
+        let (word, after) = from.split_at(end);
+        brief.push_str(before);
+        if offstage_model::Uuid::try_parse(word).is_ok() {
+            brief.push_str(&word[..DIGITS]);
+            brief.push('…');
+        } else {
+            brief.push_str(word);
+        }
+        rest = after;
+    }
+    brief + rest
 }
 
 /// A number with separators between thousands.
@@ -231,6 +258,14 @@ mod tests {
         }
         assert_eq!(counted(1, "row", "rows"), "1 row");
         assert_eq!(counted(4_000, "row", "rows"), "4,000 rows");
+    }
+
+    #[test]
+    fn ids_are_cut_and_other_words_are_not() {
+        let id = "7cf4a8f9-5fac-8571-b8a4-d4a3452650bd";
+        assert_eq!(brief_ids(&format!("Create task({id}) a-b")), "Create task(7cf4a8f9…) a-b");
+        assert_eq!(brief_ids(id), "7cf4a8f9…");
+        assert_eq!(brief_ids("añ 12 €"), "añ 12 €");
     }
 
     #[test]

@@ -88,8 +88,8 @@ impl Progress for Bar {
             }
             None => (ProgressBar::new_spinner(), "{msg:24} {spinner} {human_pos}"),
         };
-        let style = ProgressStyle::with_template(template)
-            .expect("BUG: the templates above are valid");
+        let style =
+            ProgressStyle::with_template(template).expect("BUG: the templates above are valid");
         bar.set_style(style);
         bar.set_message(stage.to_owned());
         bar.enable_steady_tick(Duration::from_millis(100));

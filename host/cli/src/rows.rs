@@ -28,7 +28,10 @@ pub(crate) fn value_json(value: &Value) -> Json {
         Value::Options(v) => json!(v),
         Value::Reference(v) => json!({ "table": v.table, "id": v.id, "name": v.name }),
         Value::Bytes(v) => json!({ "bytes": v.len() }),
-        Value::Decimal(_) | Value::Money(_) | Value::Text(_) | Value::DateTime(_)
+        Value::Decimal(_)
+        | Value::Money(_)
+        | Value::Text(_)
+        | Value::DateTime(_)
         | Value::Guid(_) => json!(value.to_string()),
     }
 }
@@ -69,8 +72,16 @@ pub(crate) fn list_columns(catalog: &Catalog, table: &str) -> Vec<String> {
     const LISTED_MAX: usize = 5;
     let Some(table) = catalog.tables.get(table) else { return Vec::new() };
     let wanted = [
-        "emailaddress1", "telephone1", "mobilephone", "parentcustomerid", "parentaccountid",
-        "estimatedvalue", "totalamount", "regardingobjectid", "scheduledend", "domainname",
+        "emailaddress1",
+        "telephone1",
+        "mobilephone",
+        "parentcustomerid",
+        "parentaccountid",
+        "estimatedvalue",
+        "totalamount",
+        "regardingobjectid",
+        "scheduledend",
+        "domainname",
         "statuscode",
     ];
     let mut columns = vec![table.primary_name.clone()];

@@ -11,7 +11,7 @@ use crate::trust;
 use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::io::{BufRead as _, BufReader};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

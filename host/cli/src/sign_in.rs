@@ -4,8 +4,8 @@
 
 use crate::machine::{SystemClock, SystemRandom};
 use offstage_model::{Clock as _, Fault, Randomness as _, Uuid, code};
-use offstage_replication::device_key::{ASSERTION_TYPE, DeviceKey};
 use offstage_replication::BearerToken;
+use offstage_replication::device_key::{ASSERTION_TYPE, DeviceKey};
 use serde::Deserialize;
 use serde_json::Value as Json;
 use std::sync::{Mutex, PoisonError};
@@ -80,7 +80,8 @@ impl SignIn {
             .send_form(form)
             .map_err(|error| silent(&self.url, &error))?;
         let status = answer.status().as_u16();
-        let json: Json = answer.body_mut().read_json().map_err(|error| silent(&self.url, &error))?;
+        let json: Json =
+            answer.body_mut().read_json().map_err(|error| silent(&self.url, &error))?;
         match json["access_token"].as_str() {
             Some(token) if status == 200 => Ok(token.to_owned()),
             _ => Err(refused(status, &json)),
@@ -137,6 +138,7 @@ fn refused(status: u16, json: &Json) -> Fault {
         429 | 503 => code::UNREACHABLE,
         _ => code::INTERNAL,
     };
-    Fault::new(code, reason)
-        .hint("Check --client-id and --client-secret; `offstage user add` on the server makes new ones.")
+    Fault::new(code, reason).hint(
+        "Check --client-id and --client-secret; `offstage user add` on the server makes new ones.",
+    )
 }

@@ -102,9 +102,7 @@ pub(crate) fn attributes(
     let mut attributes = Attributes::new();
     for assignment in assignments {
         let name = &assignment.column;
-        let column = table
-            .column(name)
-            .ok_or_else(|| unknown_column(table, name))?;
+        let column = table.column(name).ok_or_else(|| unknown_column(table, name))?;
         let value = match &assignment.source {
             Source::Nothing => Value::Null,
             Source::Text(text) => typed(table, name, column, text)?,
@@ -153,12 +151,10 @@ fn typed(table: &Table, name: &str, column: &Column, text: &str) -> Result<Value
         }
         ColumnType::Decimal => Value::Decimal(number()?),
         ColumnType::Money => Value::Money(number()?),
-        ColumnType::Double => Value::Double(
-            text.parse().map_err(|_| wrong("a number such as 0.5"))?,
-        ),
-        ColumnType::Boolean => Value::Boolean(
-            boolean(text).ok_or_else(|| wrong("true or false"))?,
-        ),
+        ColumnType::Double => {
+            Value::Double(text.parse().map_err(|_| wrong("a number such as 0.5"))?)
+        }
+        ColumnType::Boolean => Value::Boolean(boolean(text).ok_or_else(|| wrong("true or false"))?),
         ColumnType::DateTime => Value::DateTime(
             Timestamp::parse(text)
                 .map_err(|_| wrong("a time such as 2026-11-21T09:30:00Z or 2026-11-21"))?,
@@ -218,7 +214,10 @@ fn choices(column: &Column) -> String {
 fn reference(column: &Column, text: &str) -> Option<EntityReference> {
     if let Some((table, id)) = text.split_once(':') {
         let known = column.targets.iter().any(|t| t == table);
-        return Uuid::parse_str(id).ok().filter(|_| known).map(|id| EntityReference::new(table, id));
+        return Uuid::parse_str(id)
+            .ok()
+            .filter(|_| known)
+            .map(|id| EntityReference::new(table, id));
     }
     match column.targets.as_slice() {
         [only] => Uuid::parse_str(text).ok().map(|id| EntityReference::new(only, id)),

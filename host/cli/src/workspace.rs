@@ -44,11 +44,10 @@ pub(crate) fn role(data: &Path) -> Result<Option<Role>, CliError> {
         Ok(text) => match text.trim() {
             "server" => Ok(Some(Role::Server)),
             "device" => Ok(Some(Role::Device)),
-            other => Err(CliError::new(
-                Exit::Internal,
-                format!("'{}' says '{other}'.", path.display()),
-            )
-            .hint("It must say 'server' or 'device'.")),
+            other => {
+                Err(CliError::new(Exit::Internal, format!("'{}' says '{other}'.", path.display()))
+                    .hint("It must say 'server' or 'device'."))
+            }
         },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(CliError::file("read", &path, &error)),

@@ -3,7 +3,7 @@
 use super::journal::optional_json;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, brief_ids};
 use crate::rows::value_json;
 use crate::workspace::Workspace;
 use clap::Subcommand;
@@ -58,7 +58,9 @@ impl Conflicts {
         let json: Vec<_> = found.iter().map(|f| f.json.clone()).collect();
         let rows = found
             .into_iter()
-            .map(|f| vec![f.entry.to_string(), f.what, f.column, f.server, f.device, f.stands.into()])
+            .map(|f| {
+                vec![f.entry.to_string(), f.what, f.column, f.server, f.device, f.stands.into()]
+            })
             .collect();
         Ok(Output::new(json!({ "conflicts": json })).table(
             &["Entry", "Row", "Column", "Server's value", "Device's value", "Stands"],
@@ -75,7 +77,7 @@ fn of_server(row: &ConflictRow) -> Found {
     };
     Found {
         entry: row.sequence,
-        what: format!("{} {}", row.table, row.row),
+        what: brief_ids(&format!("{} {}", row.table, row.row)),
         column: row.column.clone().unwrap_or_else(|| "(the row)".into()),
         server: row.server.to_string(),
         device: row.client.to_string(),
@@ -113,7 +115,7 @@ fn of_line(entry: u64, line: ReportLine) -> Found {
     let text = |v: &Option<offstage_model::Value>| v.as_ref().map(ToString::to_string);
     Found {
         entry,
-        what: line.operation.clone(),
+        what: brief_ids(&line.operation),
         column: line.column.clone().unwrap_or_else(|| "(the row)".into()),
         server: text(&line.server).unwrap_or_default(),
         device: text(&line.offline).unwrap_or_default(),

@@ -101,7 +101,8 @@ fn show(tx: &mut Tx, id: Uuid) -> Result<Output, CliError> {
     let mut refused = Vec::new();
     for receipt in &receipts {
         let reason = reason(receipt);
-        refused.push(json!({ "entry": receipt.sequence, "state": receipt.state, "reason": reason }));
+        refused
+            .push(json!({ "entry": receipt.sequence, "state": receipt.state, "reason": reason }));
         let state = super::journal::word(receipt.state).to_owned();
         rows.push(vec![receipt.sequence.to_string(), state, reason]);
     }

@@ -34,9 +34,9 @@ impl Get {
         }
         let request = Request::retrieve(&self.table, id, self.select.clone());
         let response = workspace.execute(request)?;
-        let row = response.entity().ok_or_else(|| {
-            Fault::new(code::INTERNAL, "The answer to the request has no row.")
-        })?;
+        let row = response
+            .entity()
+            .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the request has no row."))?;
         let every = self.all || self.select.is_some();
         let pairs: Vec<(String, String)> = row
             .attributes

@@ -40,9 +40,9 @@ impl GoOffline {
         let removed = counted(report.removals, "row", "rows");
         let mut output = Output::new(json);
         output = match copy_of {
-            Some(time) => output.text(format!(
-                "Offline, with the copy of {time}: the server did not answer."
-            )),
+            Some(time) => {
+                output.text(format!("Offline, with the copy of {time}: the server did not answer."))
+            }
             None => output.text(format!("Offline. Brought {brought}, removed {removed}.")),
         };
         for skipped in &report.skipped {

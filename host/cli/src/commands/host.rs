@@ -38,7 +38,9 @@ impl Host {
         let workspace = Workspace::open(data)?;
         let device = workspace.device()?.clone();
         let authority: Arc<dyn Authority> = if self.dev {
-            complain("warning: --dev: every program of this machine acts as the device's user, with any token or none");
+            complain(
+                "warning: --dev: every program of this machine acts as the device's user, with any token or none",
+            );
             Arc::new(DevAuthority::new(device.user()?))
         } else {
             let user = device.clone();

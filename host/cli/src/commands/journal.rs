@@ -1,7 +1,7 @@
 //! `offstage journal`: what was done offline.
 
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, brief_ids};
 use crate::rows::{value_json, value_text};
 use crate::values::{Assignment, attributes};
 use crate::workspace::Workspace;
@@ -68,7 +68,8 @@ impl Journal {
                 Ok(attention_table(Output::new(json!({ "entries": json })), &attention))
             }
             Self::List { after, top, .. } => {
-                let filter = JournalFilter { after, rows_max: top.into(), ..JournalFilter::default() };
+                let filter =
+                    JournalFilter { after, rows_max: top.into(), ..JournalFilter::default() };
                 Ok(list(&device.journal(&filter)?))
             }
             Self::Show { entry } => Ok(show(&workspace.catalog(), &device.entry(entry)?)),
@@ -90,11 +91,7 @@ impl Journal {
 }
 
 /// What became of an entry that took the place of another.
-fn again(
-    device: &offstage_replication::Device,
-    old: u64,
-    new: u64,
-) -> Result<Output, CliError> {
+fn again(device: &offstage_replication::Device, old: u64, new: u64) -> Result<Output, CliError> {
     let detail = device.entry(new)?;
     let state = detail.row.state;
     let fault = detail.outcome.as_ref().and_then(|o| o.fault.clone());
@@ -103,13 +100,19 @@ fn again(
         "error": fault.as_ref().map(|f| CliError::from(f.clone()).json()["error"].clone()),
     });
     let text = match (&fault, state) {
-        (Some(fault), _) => format!("Entry {new} takes its place: {}. {}", word(state), fault.message),
+        (Some(fault), _) => {
+            format!("Entry {new} takes its place: {}. {}", word(state), fault.message)
+        }
         (None, EntryState::Pending | EntryState::Sent) => {
             format!("Entry {new} takes its place and waits to be played.")
         }
         (None, _) => format!("Entry {new} takes its place: {}.", word(state)),
     };
-    let exit = if state.needs_attention() { crate::exit::Exit::Attention } else { crate::exit::Exit::Done };
+    let exit = if state.needs_attention() {
+        crate::exit::Exit::Attention
+    } else {
+        crate::exit::Exit::Done
+    };
     Ok(Output::new(json).text(text).exit(exit))
 }
 
@@ -153,7 +156,7 @@ fn list(entries: &[JournalRow]) -> Output {
                 row.sequence.to_string(),
                 row.time.to_string(),
                 word(row.state).to_owned(),
-                what(row),
+                brief_ids(&what(row)),
                 note,
             ]
         })
@@ -185,7 +188,8 @@ pub(crate) fn attention_table(output: Output, attention: &[Attention]) -> Output
                 (Some(fault), None) => fault.message.clone(),
                 (None, None) => String::new(),
             };
-            vec![a.row.sequence.to_string(), word(a.row.state).to_owned(), what(&a.row), reason]
+            let what = brief_ids(&what(&a.row));
+            vec![a.row.sequence.to_string(), word(a.row.state).to_owned(), what, reason]
         })
         .collect();
     output.table(&["Entry", "State", "What", "Why"], rows, "No entry needs a decision.")
@@ -223,7 +227,7 @@ fn effects(catalog: &Catalog, node: &OperationNode, by: &str, rows: &mut Vec<Vec
     for effect in &node.effects {
         let table = catalog.tables.get(&effect.table);
         let line = |column: &str, before: String, after: String| {
-            let name = format!("{} {}", effect.table, effect.id);
+            let name = brief_ids(&format!("{} {}", effect.table, effect.id));
             vec![by.to_owned(), name, column.to_owned(), before, after]
         };
         let columns: std::collections::BTreeSet<&String> =

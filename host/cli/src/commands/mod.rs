@@ -4,8 +4,8 @@
 //! open: in the server or host that has it, or else here, under the store's lock.
 
 mod completions;
-mod connect;
 mod conflicts;
+mod connect;
 mod create;
 mod delete;
 mod demo;

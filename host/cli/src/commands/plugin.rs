@@ -67,7 +67,11 @@ fn add(workspace: &Workspace, file: &FileArgument) -> Result<Output, CliError> {
         "package": package, "steps": registered.steps, "notices": registered.notices,
     }))
     .text(format!("Registered {} {}.", package.id, package.version))
-    .table(super::step::HEADERS, super::step::rows(&registered.steps), "It declares no steps.");
+    .table(
+        super::step::HEADERS,
+        super::step::rows(&registered.steps),
+        "It declares no steps.",
+    );
     for notice in &registered.notices {
         output = output.text(format!("Note: {notice}"));
     }
@@ -126,6 +130,9 @@ fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
 fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliError> {
     let (pipeline, administrator) = workspace.server()?;
     let package = pipeline.set_package_enabled(administrator, id, enabled)?;
-    Ok(Output::new(json!({ "package": package }))
-        .text(if enabled { "Enabled." } else { "Disabled." }))
+    Ok(Output::new(json!({ "package": package })).text(if enabled {
+        "Enabled."
+    } else {
+        "Disabled."
+    }))
 }

@@ -58,9 +58,9 @@ impl Query {
         query.page_size = Some(self.top);
         query.total_count = self.count;
         let response = workspace.execute(Request::retrieve_multiple(query))?;
-        let page = response.collection().ok_or_else(|| {
-            Fault::new(code::INTERNAL, "The answer to the query has no rows.")
-        })?;
+        let page = response
+            .collection()
+            .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the query has no rows."))?;
         let shown = page.entities.len();
         let json = json!({
             "rows": page.entities.iter().map(row_json).collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 use super::journal::optional_json;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::output::Output;
+use crate::output::{Output, brief_ids};
 use crate::workspace::Workspace;
 use clap::Subcommand;
 use offstage_model::Value;
@@ -66,7 +66,7 @@ fn line_cells(line: &ReportLine) -> Vec<String> {
     let text = |value: &Option<Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     vec![
         if line.step.is_empty() { "(your request)".into() } else { line.step.clone() },
-        line.operation.clone(),
+        brief_ids(&line.operation),
         line.column.clone().unwrap_or_default(),
         verdict_text(line.verdict).to_owned(),
         text(&line.offline),

@@ -27,11 +27,9 @@ impl Request {
         let parameters = match &self.parameters {
             None => ParameterMap::new(),
             Some(file) => serde_json::from_slice(&file.read()?).map_err(|error| {
-                let message =
-                    format!("'{}' does not hold parameters: {error}.", file.0.display());
-                CliError::usage(message).hint(
-                    "It must be one JSON object; `offstage help request` shows the form.",
-                )
+                let message = format!("'{}' does not hold parameters: {error}.", file.0.display());
+                CliError::usage(message)
+                    .hint("It must be one JSON object; `offstage help request` shows the form.")
             })?,
         };
         let response = workspace.execute(ModelRequest { message: self.message, parameters })?;

@@ -16,11 +16,7 @@ pub(crate) struct Status {}
 impl Status {
     #[expect(clippy::unused_self, reason = "every command runs on its arguments")]
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
-        if workspace.is_server() {
-            of_server(workspace)
-        } else {
-            of_device(workspace.device()?)
-        }
+        if workspace.is_server() { of_server(workspace) } else { of_device(workspace.device()?) }
     }
 }
 
@@ -45,7 +41,10 @@ fn of_server(workspace: &Workspace) -> Result<Output, CliError> {
         ("Role", "server".into()),
         ("Organization", organization.name),
         ("Tables", format!("{} (metadata version {})", catalog.tables.len(), catalog.version)),
-        ("Plug-ins", format!("{} packages, {} steps", registry.packages.len(), registry.steps.len())),
+        (
+            "Plug-ins",
+            format!("{} packages, {} steps", registry.packages.len(), registry.steps.len()),
+        ),
         ("Devices", devices.len().to_string()),
     ]);
     Ok(skipped(output, &registry.skipped))
@@ -89,11 +88,15 @@ pub(crate) fn of_device(device: &Device) -> Result<Output, CliError> {
     ];
     if status.attention > 0 {
         let text = counted(status.attention, "entry needs", "entries need");
-        pairs.push(("Attention", format!("{text} a decision: `offstage journal list --attention`")));
+        pairs
+            .push(("Attention", format!("{text} a decision: `offstage journal list --attention`")));
     }
     if status.unknown_writes > 0 {
         let count = grouped(status.unknown_writes);
-        pairs.push(("Unknown", format!("{count} online writes without an answer; the next sync asks")));
+        pairs.push((
+            "Unknown",
+            format!("{count} online writes without an answer; the next sync asks"),
+        ));
     }
     let exit = if status.attention > 0 { Exit::Attention } else { Exit::Done };
     Ok(skipped(Output::new(json).pairs(pairs), &status.skipped).exit(exit))
@@ -103,9 +106,11 @@ fn skipped(output: Output, skipped: &[offstage_pipeline::SkippedPackage]) -> Out
     if skipped.is_empty() {
         return output;
     }
-    let rows = skipped
-        .iter()
-        .map(|s| vec![s.package.clone(), s.reason.clone(), s.hint.clone()])
-        .collect();
-    output.text("\nPlug-ins that do not run here:").table(&["Package", "Why", "What to do"], rows, "")
+    let rows =
+        skipped.iter().map(|s| vec![s.package.clone(), s.reason.clone(), s.hint.clone()]).collect();
+    output.text("\nPlug-ins that do not run here:").table(
+        &["Package", "Why", "What to do"],
+        rows,
+        "",
+    )
 }

@@ -187,16 +187,16 @@ fn add(
     Ok(output)
 }
 
-fn change(
-    workspace: &Workspace,
-    key: &str,
-    changes: Vec<StepChange>,
-) -> Result<Output, CliError> {
+fn change(workspace: &Workspace, key: &str, changes: Vec<StepChange>) -> Result<Output, CliError> {
     let (pipeline, administrator) = workspace.server()?;
     let mut steps = Vec::new();
     for change in changes {
         steps = vec![pipeline.change_step(administrator, key, change)?];
     }
     let public: Vec<ModelStep> = steps.iter().map(public).collect();
-    Ok(Output::new(json!({ "step": public.first() })).text("Changed.").table(HEADERS, rows(&steps), ""))
+    Ok(Output::new(json!({ "step": public.first() })).text("Changed.").table(
+        HEADERS,
+        rows(&steps),
+        "",
+    ))
 }

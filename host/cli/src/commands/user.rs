@@ -65,12 +65,12 @@ fn add(
     }
     let (_, caller) = workspace.server()?;
     let unit = Value::reference("businessunit", caller.business_unit);
-    let row = Entity::new("systemuser")
-        .with("fullname", Value::text(name))
-        .with("businessunitid", unit);
-    let user = workspace.execute(Request::create(row))?.id().ok_or_else(|| {
-        Fault::new(code::INTERNAL, "The answer to the create has no id.")
-    })?;
+    let row =
+        Entity::new("systemuser").with("fullname", Value::text(name)).with("businessunitid", unit);
+    let user = workspace
+        .execute(Request::create(row))?
+        .id()
+        .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the create has no id."))?;
     let mut principal = Principal {
         user,
         name: name.to_owned(),
@@ -88,13 +88,13 @@ fn add(
         "id": user, "name": name, "administrator": administrator, "goOffline": go_offline,
         "clientId": secret.client_id, "clientSecret": secret.client_secret,
     });
-    Ok(Output::new(json)
-        .text(format!("{name} was added. The secret is shown this once:"))
-        .pairs(vec![
+    Ok(Output::new(json).text(format!("{name} was added. The secret is shown this once:")).pairs(
+        vec![
             ("  user", user.to_string()),
             ("  client id", secret.client_id),
             ("  client secret", secret.client_secret),
-        ]))
+        ],
+    ))
 }
 
 fn list(tx: &mut Tx) -> Result<Output, CliError> {
@@ -132,8 +132,11 @@ fn switch(workspace: &Workspace, user: &str, disabled: bool) -> Result<Output, C
     principal.disabled = disabled;
     tx.put_principal(&principal)?;
     tx.commit()?;
-    Ok(Output::new(json!({ "id": principal.user, "disabled": disabled }))
-        .text(if disabled { "Disabled." } else { "Enabled." }))
+    Ok(Output::new(json!({ "id": principal.user, "disabled": disabled })).text(if disabled {
+        "Disabled."
+    } else {
+        "Enabled."
+    }))
 }
 
 /// A user by id, or by a full name that only one has.

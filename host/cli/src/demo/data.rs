@@ -12,31 +12,110 @@ const FIRST: &[&str] = &[
     "Quinn", "Rafael", "Sofia", "Tariq", "Uma", "Viktor", "Wanda", "Yusuf", "Zoe",
 ];
 const LAST: &[&str] = &[
-    "Adeyemi", "Almeida", "Becker", "Castillo", "Demir", "Eriksen", "Fontaine", "Garcia", "Haddad",
-    "Ivanova", "Jansen", "Kowalski", "Lindqvist", "Moreau", "Nakamura", "Okafor", "Petrov",
-    "Quispe", "Rossi", "Schneider", "Tanaka", "Ueda", "Varga", "Wang", "Xu", "Yilmaz", "Zhou",
+    "Adeyemi",
+    "Almeida",
+    "Becker",
+    "Castillo",
+    "Demir",
+    "Eriksen",
+    "Fontaine",
+    "Garcia",
+    "Haddad",
+    "Ivanova",
+    "Jansen",
+    "Kowalski",
+    "Lindqvist",
+    "Moreau",
+    "Nakamura",
+    "Okafor",
+    "Petrov",
+    "Quispe",
+    "Rossi",
+    "Schneider",
+    "Tanaka",
+    "Ueda",
+    "Varga",
+    "Wang",
+    "Xu",
+    "Yilmaz",
+    "Zhou",
 ];
 const COMPANY: &[&str] = &[
-    "Alpine", "Bluewater", "Cedar", "Delta", "Evergreen", "Falcon", "Granite", "Harbor", "Iris",
-    "Juniper", "Keystone", "Lakeside", "Meridian", "Northgate", "Orchard", "Pioneer", "Quarry",
-    "Riverside", "Summit", "Timber", "Union", "Valley", "Westwind",
+    "Alpine",
+    "Bluewater",
+    "Cedar",
+    "Delta",
+    "Evergreen",
+    "Falcon",
+    "Granite",
+    "Harbor",
+    "Iris",
+    "Juniper",
+    "Keystone",
+    "Lakeside",
+    "Meridian",
+    "Northgate",
+    "Orchard",
+    "Pioneer",
+    "Quarry",
+    "Riverside",
+    "Summit",
+    "Timber",
+    "Union",
+    "Valley",
+    "Westwind",
 ];
 const TRADE: &[&str] = &[
-    "Bakery", "Bicycles", "Boatworks", "Brewing", "Ceramics", "Clinics", "Dairy", "Foods",
-    "Furniture", "Glass", "Hotels", "Logistics", "Optics", "Paper", "Pumps", "Robotics", "Textiles",
-    "Tools", "Toys", "Vineyards",
+    "Bakery",
+    "Bicycles",
+    "Boatworks",
+    "Brewing",
+    "Ceramics",
+    "Clinics",
+    "Dairy",
+    "Foods",
+    "Furniture",
+    "Glass",
+    "Hotels",
+    "Logistics",
+    "Optics",
+    "Paper",
+    "Pumps",
+    "Robotics",
+    "Textiles",
+    "Tools",
+    "Toys",
+    "Vineyards",
 ];
 const CITY: &[(&str, &str)] = &[
-    ("Seattle", "206"), ("Portland", "503"), ("Denver", "303"), ("Austin", "512"),
-    ("Chicago", "312"), ("Boston", "617"), ("Atlanta", "404"), ("Phoenix", "602"),
+    ("Seattle", "206"),
+    ("Portland", "503"),
+    ("Denver", "303"),
+    ("Austin", "512"),
+    ("Chicago", "312"),
+    ("Boston", "617"),
+    ("Atlanta", "404"),
+    ("Phoenix", "602"),
 ];
 const JOB: &[&str] = &[
-    "Buyer", "Owner", "Plant Manager", "Purchasing Manager", "Head of Operations", "Engineer",
-    "Office Manager", "Controller",
+    "Buyer",
+    "Owner",
+    "Plant Manager",
+    "Purchasing Manager",
+    "Head of Operations",
+    "Engineer",
+    "Office Manager",
+    "Controller",
 ];
 const DEAL: &[&str] = &[
-    "spare parts for a year", "service contract", "new production line", "trial order",
-    "replacement units", "training", "second site", "framework agreement",
+    "spare parts for a year",
+    "service contract",
+    "new production line",
+    "trial order",
+    "replacement units",
+    "training",
+    "second site",
+    "framework agreement",
 ];
 
 /// Contacts per account.
@@ -98,9 +177,8 @@ pub(super) fn company(number: u32) -> String {
 
 /// Everything, as Create requests of rows that belong to `owner`, parents first.
 pub(super) fn requests(accounts: u32, owner: Uuid) -> Vec<Request> {
-    let owned = |row: Entity| {
-        Request::create(row.with("ownerid", Value::reference("systemuser", owner)))
-    };
+    let owned =
+        |row: Entity| Request::create(row.with("ownerid", Value::reference("systemuser", owner)));
     let mut rows = Vec::new();
     for number in 0..accounts {
         rows.push(owned(account(number)));
@@ -159,7 +237,10 @@ fn opportunity(number: u32) -> Entity {
     Entity::with_id("opportunity", id("opportunity", number))
         .with("name", Value::text(format!("{}: {deal}", company(account))))
         .with("estimatedvalue", dollars(value))
-        .with("closeprobability", Value::Integer(10 * (1 + i32::try_from(numbers.below(9)).unwrap_or(0))))
+        .with(
+            "closeprobability",
+            Value::Integer(10 * (1 + i32::try_from(numbers.below(9)).unwrap_or(0))),
+        )
         .with("estimatedclosedate", Value::DateTime(close))
         .with("parentaccountid", Value::reference("account", id("account", account)))
 }
@@ -205,6 +286,10 @@ mod tests {
     fn tasks_can_be_about_opportunities_and_quotes() {
         let catalog = catalog();
         let targets = &catalog.column("task", "regardingobjectid").unwrap().targets;
-        assert!(["account", "contact", "opportunity", "quote"].iter().all(|t| targets.contains(&(*t).to_owned())));
+        assert!(
+            ["account", "contact", "opportunity", "quote"]
+                .iter()
+                .all(|t| targets.contains(&(*t).to_owned()))
+        );
     }
 }

@@ -100,7 +100,8 @@ fn tell(
     let seconds = started.elapsed().as_secs_f64();
     story.boxed(&[
         format!("{} things done offline, each one on the server exactly once.", offline.entries),
-        "1 was refused by a rule of the server, with its reason; corrected, it went through.".into(),
+        "1 was refused by a rule of the server, with its reason; corrected, it went through."
+            .into(),
         "1 value was changed on both sides; the later one stands, the other one is kept.".into(),
         "No row twice, nothing silently overwritten, nothing lost: both sides agree.".into(),
         format!("All of it took {seconds:.1} seconds."),
@@ -115,7 +116,8 @@ fn tell(
 fn guests(demo: &Demo) -> Result<Vec<PathBuf>, CliError> {
     let folder = match &demo.guests {
         Some(folder) => folder.0.clone(),
-        None => std::path::absolute(GUESTS).map_err(|e| CliError::file("find", Path::new(GUESTS), &e))?,
+        None => std::path::absolute(GUESTS)
+            .map_err(|e| CliError::file("find", Path::new(GUESTS), &e))?,
     };
     let files: Vec<PathBuf> =
         PLUGINS.iter().map(|(name, _)| folder.join(format!("{name}.wasm"))).collect();
@@ -225,7 +227,8 @@ fn work_offline(cast: &Cast, story: &Story) -> Result<Offline, CliError> {
     let company = data::company(0);
     let parent = format!("parentaccountid=account:{account}");
     story.tell(&format!("She wins a new deal with {company}."));
-    let deal = ["create", "opportunity", "name=Pumps for the new hall", "estimatedvalue=12000", &parent];
+    let deal =
+        ["create", "opportunity", "name=Pumps for the new hall", "estimatedvalue=12000", &parent];
     story.typed(rosa, &deal);
     let deal = row_id(&rosa.ask(&deal)?);
     let deal_entry = newest_entry(rosa)?;
@@ -251,14 +254,18 @@ fn work_offline(cast: &Cast, story: &Story) -> Result<Offline, CliError> {
         grouped(data::CREDIT_LIMIT.unsigned_abs())
     ));
     let parent = format!("parentaccountid=account:{second}");
-    story.show(rosa, &["create", "opportunity", "name=Large delivery", "estimatedvalue=48000", &parent])?;
+    story.show(
+        rosa,
+        &["create", "opportunity", "name=Large delivery", "estimatedvalue=48000", &parent],
+    )?;
     let other = data::id("contact", 7).to_string();
     let (first, last) = data::name(7);
     story.tell(&format!("And she notes that {first} {last} was promoted."));
     story.show(rosa, &["update", "contact", &other, "jobtitle=Head of Purchasing"])?;
     let status = rosa.ask(&["status"])?;
     let entries = status["journal"]["pending"].as_u64().unwrap_or_default();
-    story.result(&format!("{entries} things are in her journal, each with all that the rules did."));
+    story
+        .result(&format!("{entries} things are in her journal, each with all that the rules did."));
     Ok(Offline { deal, deal_entry, entries })
 }
 
@@ -269,10 +276,16 @@ fn work_meanwhile(cast: &Cast, story: &Story) -> Result<(), CliError> {
     story.tell(&format!(
         "The office writes another job title, and a department, into the same person, {first} {last}."
     ));
-    story.show(office, &["update", "contact", &contact, "jobtitle=Chief Buyer", "department=Purchasing"])?;
+    story.show(
+        office,
+        &["update", "contact", &contact, "jobtitle=Chief Buyer", "department=Purchasing"],
+    )?;
     story.tell(&format!("It adds a deal of its own with {}.", data::company(0)));
     let parent = format!("parentaccountid=account:{}", data::id("account", 0));
-    story.show(office, &["create", "opportunity", "name=Service contract", "estimatedvalue=3000", &parent])?;
+    story.show(
+        office,
+        &["create", "opportunity", "name=Service contract", "estimatedvalue=3000", &parent],
+    )?;
     story.tell(&format!("And it lowers the credit limit of {}.", data::company(1)));
     let account = data::id("account", 1).to_string();
     story.show(office, &["update", "account", &account, "creditlimit=25000"])?;

@@ -64,7 +64,10 @@ impl Story {
     /// Types a command and shows what it answers.
     pub(super) fn show(&self, person: &Person, arguments: &[&str]) -> Result<i32, CliError> {
         self.typed(person, arguments);
-        let done = person.run(arguments, Watch::No)?;
+        // Its progress would only stand between the lines of the story.
+        let mut quietly = vec!["--quiet"];
+        quietly.extend(arguments);
+        let done = person.run(&quietly, Watch::No)?;
         for line in done.text.lines().chain(done.complaint.lines()) {
             self.line(&format!("     {line}"), "");
         }

@@ -1,0 +1,138 @@
+//! Runs the built program as a user does: real processes on temporary data directories.
+#![allow(dead_code, reason = "each test binary uses another part of it")]
+
+use serde_json::Value as Json;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use tempfile::TempDir;
+
+/// What a command came to.
+#[derive(Debug)]
+pub struct Done {
+    pub exit: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Done {
+    /// The JSON document on stdout.
+    pub fn json(&self) -> Json {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("no JSON on stdout ({error}): {self:?}"))
+    }
+
+    /// The same, of a command that worked.
+    #[track_caller]
+    pub fn good(&self) -> Json {
+        assert_eq!(self.exit, 0, "{self:?}");
+        self.json()
+    }
+}
+
+/// A data directory.
+pub struct Place {
+    folder: TempDir,
+}
+
+impl Place {
+    pub fn new() -> Self {
+        Self { folder: TempDir::new().unwrap() }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// A file beside the data directory.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// Runs a command for people.
+    pub fn run(&self, arguments: &[&str]) -> Done {
+        run(command().arg("--data").arg(self.path()).args(arguments))
+    }
+
+    /// Runs a command for programs.
+    pub fn json(&self, arguments: &[&str]) -> Done {
+        run(command().arg("--data").arg(self.path()).arg("--json").args(arguments))
+    }
+
+    /// The JSON answer of a command that works.
+    #[track_caller]
+    pub fn good(&self, arguments: &[&str]) -> Json {
+        let done = self.json(arguments);
+        assert_eq!(done.exit, 0, "{arguments:?}: {done:?}");
+        done.json()
+    }
+
+    /// The id of a row that a command makes.
+    #[track_caller]
+    pub fn make(&self, arguments: &[&str]) -> String {
+        let mut all = vec!["create"];
+        all.extend(arguments);
+        self.good(&all)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// A server on this directory.
+    pub fn serve(&self, options: &[&str]) -> Serving {
+        Serving::start(&self.path(), "serve", options)
+    }
+}
+
+/// The program, apart from the user's own settings.
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_offstage"));
+    for name in ["OFFSTAGE_DATA", "OFFSTAGE_LOG", "OFFSTAGE_GUESTS", "OFFSTAGE_CLIENT_SECRET"] {
+        command.env_remove(name);
+    }
+    command.env("NO_COLOR", "1").env("COLUMNS", "110").stdin(Stdio::null());
+    command
+}
+
+pub fn run(command: &mut Command) -> Done {
+    let output = command.output().unwrap();
+    Done {
+        exit: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A running server or host; dropping it kills it, as a power cut would.
+pub struct Serving {
+    child: Child,
+    _stdout: BufReader<ChildStdout>,
+    pub url: String,
+    pub first: Json,
+}
+
+impl Serving {
+    pub fn start(data: &Path, verb: &str, options: &[&str]) -> Self {
+        let mut child = command()
+            .arg("--data")
+            .arg(data)
+            .args(["--json", verb])
+            .args(options)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let first: Json = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{verb}: {line}"));
+        let url = first["listening"].as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
+        Self { child, _stdout: stdout, url, first }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,157 @@
+//! A device from connect to going online again, through the program alone.
+
+mod common;
+
+use common::{Place, Serving};
+
+/// A server with an account, and a device of it.
+fn pair() -> (Place, Serving, Place, String) {
+    let (server, device) = (Place::new(), Place::new());
+    let serving = server.serve(&["--dev", "--organization", "Northgate"]);
+    let account = server.make(&["account", "name=Alpine Bakery", "telephone1=1"]);
+    let status = device.good(&["connect", &serving.url, "--name", "laptop"]);
+    assert_eq!(status["state"], "online");
+    assert_eq!(status["organization"]["name"], "Northgate");
+    (server, serving, device, account)
+}
+
+#[test]
+fn what_is_done_offline_is_on_the_server_exactly_once() {
+    let (server, _serving, device, account) = pair();
+    let report = device.good(&["go-offline"]);
+    assert_eq!(report["state"], "offline");
+    assert_eq!(device.good(&["get", "account", &account])["attributes"]["name"], "Alpine Bakery");
+
+    let parent = format!("parentcustomerid=account:{account}");
+    let contact = device.make(&["contact", "lastname=Alvarez", "birthdate=1990-02-28", &parent]);
+    device.good(&["update", "account", &account, "telephone1=2", "industrycode=Technology"]);
+    device.good(&["update", "contact", &contact, "firstname=Rosa"]);
+    let status = device.good(&["status"]);
+    assert_eq!(status["journal"]["pending"], 3);
+    let journal = device.good(&["journal", "list"]);
+    let states: Vec<&str> = journal["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| e["state"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["pending"; 3]);
+    // The server has nothing of it yet.
+    assert_eq!(server.json(&["get", "contact", &contact]).exit, 4);
+
+    let report = device.good(&["go-online"]);
+    assert_eq!(report["counts"]["applied"], 3);
+    let row = server.good(&["get", "contact", &contact]);
+    assert_eq!(row["attributes"]["firstname"], "Rosa");
+    assert_eq!(row["attributes"]["parentcustomerid"]["id"], account.as_str());
+    let row = server.good(&["get", "account", &account]);
+    assert_eq!(row["attributes"]["telephone1"], "2");
+    assert_eq!(row["attributes"]["industrycode"], 11);
+    assert_eq!(server.good(&["query", "contact", "--count"])["count"], 1);
+    assert_eq!(device.good(&["verify"])["same"], true);
+    assert_eq!(device.good(&["doctor"])["good"], true);
+    let devices = server.good(&["device", "list"]);
+    assert_eq!(devices["devices"][0]["lastSequence"], 3);
+}
+
+#[test]
+fn the_later_value_stands_and_the_other_one_is_kept() {
+    let (server, _serving, device, account) = pair();
+    device.good(&["go-offline"]);
+    device.good(&["update", "account", &account, "telephone1=device"]);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    server.good(&["update", "account", &account, "telephone1=server", "fax=3"]);
+    assert_eq!(device.json(&["go-online"]).exit, 0);
+    let row = server.good(&["get", "account", &account]);
+    assert_eq!(row["attributes"]["telephone1"], "server");
+    assert_eq!(row["attributes"]["fax"], "3");
+    for place in [&server, &device] {
+        let conflict = &place.good(&["conflicts", "list"])["conflicts"][0];
+        assert_eq!(conflict["column"], "telephone1", "{conflict}");
+        assert_eq!(conflict["client"], "device");
+        assert_eq!(conflict["server"], "server");
+    }
+    assert_eq!(device.good(&["verify"])["same"], true);
+}
+
+#[test]
+fn an_entry_that_the_server_refuses_waits_for_a_decision() {
+    let (server, _serving, device, account) = pair();
+    device.good(&["go-offline"]);
+    device.good(&["update", "account", &account, "telephone1=5"]);
+    device.make(&["contact", "lastname=Alvarez"]);
+    server.good(&["delete", "account", &account]);
+    let done = device.json(&["go-online"]);
+    assert_eq!(done.exit, 5, "{done:?}");
+    let report = done.json();
+    assert_eq!(report["counts"]["applied"], 1);
+    let entry = report["attention"][0]["entry"].as_u64().unwrap().to_string();
+    assert_eq!(report["attention"][0]["state"], "conflict");
+    assert_eq!(device.json(&["status"]).exit, 5);
+    let shown = device.run(&["journal", "show", &entry]);
+    assert!(shown.stdout.contains("telephone1"), "{shown:?}");
+    assert_eq!(device.good(&["journal", "discard", &entry])["withdrawn"][0], 1);
+    device.good(&["sync"]);
+    assert_eq!(device.good(&["status"])["attention"], 0);
+    assert_eq!(device.good(&["verify"])["same"], true);
+}
+
+#[test]
+fn a_server_that_is_gone_is_unreachable_and_offline_work_goes_on() {
+    let (_server, serving, device, account) = pair();
+    device.good(&["go-offline"]);
+    drop(serving);
+    device.good(&["update", "account", &account, "telephone1=9"]);
+    let done = device.json(&["go-online"]);
+    assert_eq!(done.exit, 6, "{done:?}");
+    assert_eq!(done.json()["error"]["symbol"], "UNREACHABLE");
+    // Still usable, and nothing is lost.
+    assert_eq!(device.good(&["get", "account", &account])["attributes"]["telephone1"], "9");
+    assert_eq!(device.good(&["status"])["journal"]["pending"], 1);
+}
+
+#[test]
+fn commands_reach_the_host_that_has_the_directory() {
+    let (_server, _serving, device, account) = pair();
+    let host = Serving::start(&device.path(), "host", &["--listen", "127.0.0.1:0"]);
+    let done = device.json(&["go-offline"]);
+    assert_eq!(done.exit, 0, "{done:?}");
+    device.good(&["update", "account", &account, "telephone1=7"]);
+    assert_eq!(device.good(&["status"])["state"], "offline");
+    assert_eq!(device.json(&["get", "unicorn", &account]).exit, 4);
+    // The host dies; its file is stale, and the command opens the directory itself.
+    drop(host);
+    assert!(device.path().join("running.json").exists());
+    assert_eq!(device.good(&["status"])["journal"]["pending"], 1);
+    assert_eq!(device.good(&["go-online"])["counts"]["applied"], 1);
+}
+
+#[test]
+fn a_directory_of_a_device_has_no_server_commands() {
+    let (_server, _serving, device, _) = pair();
+    for arguments in [&["user", "list"][..], &["device", "list"], &["user", "add", "Eve"]] {
+        let done = device.json(arguments);
+        assert_eq!(done.exit, 2, "{arguments:?}: {done:?}");
+    }
+    assert_eq!(device.json(&["serve"]).exit, 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn secrets_are_readable_by_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (server, _serving, device, _) = pair();
+    let _host = Serving::start(&device.path(), "host", &[]);
+    let mode = |path: std::path::PathBuf| {
+        std::fs::metadata(&path)
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+            .permissions()
+            .mode()
+            & 0o777
+    };
+    assert_eq!(mode(device.path()), 0o700);
+    for name in ["device.key", "running.json", "api-token", "compiled.key"] {
+        assert_eq!(mode(device.path().join(name)), 0o600, "{name}");
+    }
+    assert_eq!(mode(server.path().join("running.json")), 0o600);
+}
