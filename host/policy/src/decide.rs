@@ -48,17 +48,12 @@ pub fn decide(trust: &TrustFile, package: &str, sha256: &str) -> Decision {
         _ if trust.is_missing() => {
             format!("there is no trust file '{file}', so nothing is allowed")
         }
-        Some(pin) => format!(
-            "its hash is {sha256}, and {file}:{} allows another build of it",
-            pin.line
-        ),
+        Some(pin) => {
+            format!("its hash is {sha256}, and {file}:{} allows another build of it", pin.line)
+        }
         None => format!("no rule in '{file}' allows it"),
     };
-    let to = if file.is_empty() {
-        "a trust file"
-    } else {
-        file
-    };
+    let to = if file.is_empty() { "a trust file" } else { file };
     let lines = TrustFile::pin_lines(package, &sha256, "…");
     let hint = format!("If you trust it, add to {to}:\n{lines}");
     Decision::Denied { reason, hint }

@@ -57,11 +57,7 @@ impl TrustFile {
     /// The trust of a machine that has no trust file: nothing is allowed, and denials say why.
     #[must_use]
     pub fn missing(file: &str) -> Self {
-        Self {
-            file: file.to_owned(),
-            missing: true,
-            pins: Vec::new(),
-        }
+        Self { file: file.to_owned(), missing: true, pins: Vec::new() }
     }
 
     /// Reads a trust file; `file` is its name, for errors and decisions.
@@ -83,10 +79,8 @@ impl TrustFile {
             source.error(span, error.message().replace('\n', " "), &hint)
         })?;
         if form.pin.len() > PINS_MAX {
-            let reason = format!(
-                "there are {} pins; at most {PINS_MAX} are allowed",
-                form.pin.len()
-            );
+            let reason =
+                format!("there are {} pins; at most {PINS_MAX} are allowed", form.pin.len());
             return Err(source.error(0..0, reason, "Remove entries that nothing needs any more."));
         }
         let mut seen = BTreeSet::new();
@@ -100,11 +94,7 @@ impl TrustFile {
             }
             pins.push(pin);
         }
-        Ok(Self {
-            file: file.to_owned(),
-            missing: false,
-            pins,
-        })
+        Ok(Self { file: file.to_owned(), missing: false, pins })
     }
 
     /// The file's name; empty for the default.

@@ -6,10 +6,7 @@ const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852
 const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn trust() -> TrustFile {
-    let text = format!(
-        "# ours\n\n{}",
-        TrustFile::pin_lines("a/b", HASH, "built here")
-    );
+    let text = format!("# ours\n\n{}", TrustFile::pin_lines("a/b", HASH, "built here"));
     TrustFile::parse(&text, "trust.toml").expect("the lines are what the parser reads")
 }
 
@@ -25,13 +22,7 @@ fn a_pin_allows_one_package_with_one_hash_and_names_its_line() {
     for sha256 in [HASH.to_owned(), HASH.to_uppercase()] {
         let decision = decide(&trust(), "a/b", &sha256);
         let rule = "trust.toml:3".to_owned();
-        assert_eq!(
-            decision,
-            Decision::Allowed {
-                rule,
-                reason: "built here".into()
-            }
-        );
+        assert_eq!(decision, Decision::Allowed { rule, reason: "built here".into() });
         assert!(decision.is_allowed());
     }
 }
@@ -55,42 +46,17 @@ fn without_a_rule_nothing_is_allowed_and_the_denial_says_why() {
             HASH,
             "there is no trust file 'trust.toml', so nothing is allowed".into(),
         ),
-        (
-            &empty,
-            "a/b",
-            HASH,
-            "no rule in 'trust.toml' allows it".into(),
-        ),
-        (
-            &example,
-            "a/b",
-            HASH,
-            "no rule in 'trust.example.toml' allows it".into(),
-        ),
-        (
-            &trust(),
-            "a/c",
-            HASH,
-            "no rule in 'trust.toml' allows it".into(),
-        ),
-        (
-            &trust(),
-            "A/B",
-            HASH,
-            "no rule in 'trust.toml' allows it".into(),
-        ),
+        (&empty, "a/b", HASH, "no rule in 'trust.toml' allows it".into()),
+        (&example, "a/b", HASH, "no rule in 'trust.example.toml' allows it".into()),
+        (&trust(), "a/c", HASH, "no rule in 'trust.toml' allows it".into()),
+        (&trust(), "A/B", HASH, "no rule in 'trust.toml' allows it".into()),
         (
             &trust(),
             "a/b",
             OTHER,
             format!("its hash is {OTHER}, and trust.toml:3 allows another build of it"),
         ),
-        (
-            &trust(),
-            "a/b",
-            "",
-            "its hash is , and trust.toml:3 allows another build of it".into(),
-        ),
+        (&trust(), "a/b", "", "its hash is , and trust.toml:3 allows another build of it".into()),
     ];
     for (trust, package, sha256, expected) in cases {
         assert_eq!(denial(trust, package, sha256).0, expected);
@@ -112,45 +78,22 @@ fn damaged_files_are_refused_with_the_line_and_a_hint() {
     let cases = [
         ("[[pin]\n".to_owned(), 1, "unclosed array table"),
         ("\n[[pins]]\n".into(), 2, "unknown field `pins`"),
-        (
-            "[[pin]]\npackage = \"a\"\n".into(),
-            1,
-            "missing field `sha256`",
-        ),
-        (
-            format!("{}alow = true\n", pin("a", HASH, "r")),
-            5,
-            "unknown field `alow`",
-        ),
+        ("[[pin]]\npackage = \"a\"\n".into(), 1, "missing field `sha256`"),
+        (format!("{}alow = true\n", pin("a", HASH, "r")), 5, "unknown field `alow`"),
         (pin("a/*", HASH, "r"), 2, "\"a/*\" is not a package id"),
         (pin("", HASH, "r"), 2, "\"\" is not a package id"),
         (pin("ex\u{430}mple/a", HASH, "r"), 2, "is not a package id"),
         (pin("a", "abc", "r"), 3, "\"abc\" is not a SHA-256 hash"),
         (pin("a", HASH, " "), 4, "the reason is empty"),
-        (
-            pin("a", HASH, "r").replace("\"a\"", "7"),
-            2,
-            "invalid type: integer",
-        ),
-        (
-            format!("{0}{0}", pin("a", HASH, "r")),
-            5,
-            "'a' is pinned to this hash twice",
-        ),
-        (
-            " ".repeat(offstage_policy::TRUST_FILE_BYTES_MAX + 1),
-            1,
-            "at most 1048576 are allowed",
-        ),
+        (pin("a", HASH, "r").replace("\"a\"", "7"), 2, "invalid type: integer"),
+        (format!("{0}{0}", pin("a", HASH, "r")), 5, "'a' is pinned to this hash twice"),
+        (" ".repeat(offstage_policy::TRUST_FILE_BYTES_MAX + 1), 1, "at most 1048576 are allowed"),
     ];
     for (text, line, reason) in cases {
         let error = TrustFile::parse(&text, "trust.toml").unwrap_err();
         let shown = error.to_string();
         assert_eq!(error.line, line, "{shown}");
-        assert!(
-            shown.starts_with(&format!("trust.toml:{line}: ")),
-            "{shown}"
-        );
+        assert!(shown.starts_with(&format!("trust.toml:{line}: ")), "{shown}");
         assert!(shown.contains(reason), "{shown}");
         assert!(!error.hint.is_empty());
     }

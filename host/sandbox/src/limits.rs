@@ -51,11 +51,11 @@ pub struct RunLimits {
 }
 
 impl Default for RunLimits {
-    /// 1,000 M fuel (about one second), 64 MiB, 120 s of wall time, 5,000 organization calls,
+    /// 500 M fuel (about one second of computing), 64 MiB, 120 s of wall time, 5,000 organization calls,
     /// 20,000 operation calls, 10,000 trace calls, 64 KiB of trace, 1 MiB per transfer.
     fn default() -> Self {
         Self {
-            fuel: 1_000_000_000,
+            fuel: 500_000_000,
             memory_bytes: MEMORY_BYTES_MAX,
             wall_time: Duration::from_secs(120),
             organization_calls: 5_000,

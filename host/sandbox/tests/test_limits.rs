@@ -35,6 +35,7 @@ fn with_wall_time(wall_time: Duration) -> RunLimits {
     RunLimits { fuel: u64::MAX, operation_calls: u32::MAX, wall_time, ..RunLimits::default() }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn cases() -> Vec<Case> {
     let timeout = code::PLUGIN_TIMEOUT;
     let crashed = code::PLUGIN_CRASHED;

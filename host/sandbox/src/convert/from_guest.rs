@@ -226,6 +226,7 @@ pub(crate) fn fault(guest: types::Fault, plugin_type: &str, transient: &[u32]) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::convert::to_guest;
 
     #[test]
     fn decimals_are_plain_and_exact() {
@@ -248,6 +249,54 @@ mod tests {
         for text in bad {
             assert!(matches!(decimal(text.into()), Err(ConvertError::BadDecimal { .. })), "{text}");
         }
+    }
+
+    #[test]
+    fn what_goes_to_the_guest_comes_back_the_same() {
+        let id = Uuid::from_u128(0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        let values = [
+            Value::Null,
+            Value::Boolean(true),
+            Value::Integer(-1),
+            Value::BigInt(i64::MIN),
+            Value::Decimal(Decimal::new(-1250, 2)),
+            Value::Double(0.5),
+            Value::Money(Decimal::new(5, 0)),
+            Value::text("Zoë\n"),
+            Value::DateTime(Timestamp(-1)),
+            Value::Option(3),
+            Value::Options(vec![1, 2]),
+            Value::reference("contact", id),
+            Value::Guid(id),
+            Value::Bytes(vec![0, 255]),
+        ];
+        let mut row = Entity::with_id("account", id);
+        row.version = Some(7);
+        for (number, value) in values.into_iter().enumerate() {
+            row.attributes.insert(format!("column{number}"), value);
+        }
+        let page = EntityCollection {
+            table: "account".into(),
+            entities: vec![row.clone()],
+            more_records: true,
+            paging_cookie: Some("cookie".into()),
+            total_count: Some(9),
+        };
+        let orders = vec![Order { column: "name".into(), descending: true }];
+        let query = Query { orders, top: Some(3), ..Query::all("account") };
+        let request = Request::new("Custom")
+            .with("a", Parameter::Entity(row))
+            .with("b", Parameter::Entities(page))
+            .with("c", Parameter::References(vec![EntityReference::new("task", id)]))
+            .with("d", Parameter::Columns(None))
+            .with("e", Parameter::Columns(Some(vec!["name".into()])))
+            .with("f", Parameter::Query(query))
+            .with("g", Parameter::Value(Value::Null));
+        let guest = types::Request {
+            message: request.message.clone(),
+            parameters: to_guest::parameters(&request.parameters),
+        };
+        assert_eq!(super::request(guest), Ok(request));
     }
 
     #[test]
