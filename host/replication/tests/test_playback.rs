@@ -21,7 +21,12 @@ fn device(unit: &Unit) -> Uuid {
 }
 
 fn batch(unit: &Unit, entries: &[Frozen], acknowledged_through: u64) -> PlaybackRequest {
-    PlaybackRequest { device: device(unit), epoch: 1, entries: entries.to_vec(), acknowledged_through }
+    PlaybackRequest {
+        device: device(unit),
+        epoch: 1,
+        entries: entries.to_vec(),
+        acknowledged_through,
+    }
 }
 
 fn offline_with_three_entries(world: &World) -> Unit {
@@ -57,11 +62,13 @@ fn a_gap_is_refused_with_the_expected_sequence() {
     let world = World::new();
     let unit = offline_with_three_entries(&world);
     let entries = frozen(&unit);
-    let answer = world.service.playback(&world.ada, &batch(&unit, &entries[1..], 0)).expect("answered");
+    let answer =
+        world.service.playback(&world.ada, &batch(&unit, &entries[1..], 0)).expect("answered");
     assert_eq!(answer.stopped.expect("a gap").code, code::SEQUENCE_GAP);
     assert_eq!((answer.outcomes.len(), answer.expected), (0, 1));
     let reordered = [entries[0].clone(), entries[2].clone(), entries[1].clone()];
-    let answer = world.service.playback(&world.ada, &batch(&unit, &reordered, 0)).expect("answered");
+    let answer =
+        world.service.playback(&world.ada, &batch(&unit, &reordered, 0)).expect("answered");
     assert_eq!((answer.outcomes.len(), answer.expected), (1, 2), "the start counts");
 }
 
@@ -75,7 +82,11 @@ fn a_copy_of_a_device_is_never_merged() {
     };
     let other = |at: usize| {
         let text = String::from_utf8(entries[at].0.clone()).expect("JSON");
-        Frozen(text.replace("\"agent\"", "\"agent\"").replace("three", "four").replace("two", "2").into_bytes())
+        Frozen(
+            text.replace("three", "four")
+                .replace("two", "2")
+                .into_bytes(),
+        )
     };
     play(&entries[..2], 0).expect("played");
     let fault = play(&[other(1)], 0).expect_err("the same sequence with other content");

@@ -25,8 +25,14 @@ fn a_subset_comes_down_and_offline_work_goes_up() {
     assert!(world.server_row("account", made).is_none());
     let counts = unit.go_online();
     assert_eq!((counts.applied, counts.rejected, counts.conflict), (3, 0, 0));
-    assert_eq!(world.server_row("account", made).expect("played").text("name"), Some("Made offline"));
-    assert_eq!(world.server_row("account", ids[0]).expect("there").text("name"), Some("Renamed offline"));
+    assert_eq!(
+        world.server_row("account", made).expect("played").text("name"),
+        Some("Made offline")
+    );
+    assert_eq!(
+        world.server_row("account", ids[0]).expect("there").text("name"),
+        Some("Renamed offline")
+    );
     assert!(world.server_row("account", ids[1]).is_none());
     unit.assert_same();
 }
@@ -41,7 +47,9 @@ fn a_refresh_brings_what_changed_and_takes_what_left() {
     world.run(rename(kept, "changed")).expect("updated");
     world.run(Request::delete("account", deleted)).expect("deleted");
     let owner = Value::reference("systemuser", world.bob.user);
-    world.run(Request::update(Entity::with_id("account", given).with("ownerid", owner))).expect("given");
+    world
+        .run(Request::update(Entity::with_id("account", given).with("ownerid", owner)))
+        .expect("given");
     let report = unit.device.sync(&Silent).expect("refreshed");
     assert_eq!((report.rows, report.removals), (1, 2), "{report:?}");
     assert_eq!(unit.row("account", kept).expect("here").text("name"), Some("changed"));
@@ -59,7 +67,9 @@ fn a_row_that_leaves_the_filter_stays_while_its_change_is_open() {
     unit.go_offline();
     unit.run(set(id, "telephone1", "1")).expect("updated");
     let owner = Value::reference("systemuser", world.bob.user);
-    world.run(Request::update(Entity::with_id("account", id).with("ownerid", owner))).expect("given");
+    world
+        .run(Request::update(Entity::with_id("account", id).with("ownerid", owner)))
+        .expect("given");
     assert!(unit.row("account", id).is_some());
     let counts = unit.go_online();
     assert_eq!(counts.applied, 1);

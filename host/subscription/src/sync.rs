@@ -3,9 +3,9 @@
 //! Prepared rows get ascending numbers that are never used twice; a device asks for what comes after
 //! the last number it applied and acknowledges through a number. Never looks at a clock.
 
+use crate::SyncError;
 use crate::filters::{DataFilter, check, default_filters, subset};
 use crate::token::{self, Link};
-use crate::SyncError;
 use offstage_model::identity::digest;
 use offstage_model::query::Filter;
 use offstage_model::{Catalog, Entity, EntityReference, Timestamp, Uuid};
@@ -112,11 +112,7 @@ pub fn filters(tx: &mut Tx, device: Uuid) -> Result<Vec<DataFilter>, SyncError> 
 ///
 /// # Errors
 /// A filter that the metadata does not allow.
-pub fn set_filters(
-    tx: &mut Tx,
-    device: Uuid,
-    filters: &[DataFilter],
-) -> Result<(), SyncError> {
+pub fn set_filters(tx: &mut Tx, device: Uuid, filters: &[DataFilter]) -> Result<(), SyncError> {
     let mut row = known(tx, device)?;
     let catalog = tx.catalog().clone();
     check(filters, &catalog)?;
@@ -154,11 +150,10 @@ pub fn prepare_sync(tx: &mut Tx, device: Uuid, token: &str) -> Result<Vec<TableC
         };
         let mark = Mark { device, user: row.user, table, filter, since, numbered: row.numbered };
         row.numbered = tx.mark_for_sync(&mark)?;
-        tx.put_sync_table(device, &SyncTableState {
-            table: table.clone(),
-            signature,
-            prepared_to: latest,
-        })?;
+        tx.put_sync_table(
+            device,
+            &SyncTableState { table: table.clone(), signature, prepared_to: latest },
+        )?;
         changed = true;
     }
     if changed {
@@ -192,8 +187,7 @@ pub fn get_sync_data(
             page.more = true;
             break;
         }
-        let current =
-            if entry.version == 0 { None } else { tx.get(&entry.table, entry.id)? };
+        let current = if entry.version == 0 { None } else { tx.get(&entry.table, entry.id)? };
         match current {
             Some(entity) => {
                 bytes += entity.attributes.values().map(|v| v.size() + 24).sum::<usize>();

@@ -1,11 +1,11 @@
 //! Digests of what a device should hold: the rows that the filters show now, whatever SyncEntry
 //! says. So a mistake in the bookkeeping shows.
 
+use crate::SyncError;
 use crate::filters::subset;
 use crate::sync::{known, parse};
-use crate::SyncError;
-use offstage_model::query::Filter;
 use offstage_model::Uuid;
+use offstage_model::query::Filter;
 use offstage_store::{Tx, row_digest};
 use serde::{Deserialize, Serialize};
 

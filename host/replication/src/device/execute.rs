@@ -38,7 +38,8 @@ impl Device {
 
     fn write_online(&self, request: Request, options: CallOptions) -> Result<Response, Fault> {
         let operation = options.operation.unwrap_or_else(|| self.0.pipeline.random().guid());
-        let named = request.primary_id().map(|id| EntityReference::new(request.primary_table(), id));
+        let named =
+            request.primary_id().map(|id| EntityReference::new(request.primary_table(), id));
         let table = request.primary_table().to_owned();
         let mut tx = self.store_tx()?;
         OnlineWrite {
@@ -62,7 +63,9 @@ impl Device {
                 ));
                 return Err(fault);
             }
-            Ok(response) => named.or_else(|| response.id().map(|id| EntityReference::new(table, id))),
+            Ok(response) => {
+                named.or_else(|| response.id().map(|id| EntityReference::new(table, id)))
+            }
             Err(_) => None,
         };
         if let Err(error) = self.settle_online_write(operation, row) {

@@ -210,7 +210,10 @@ fn edit_request(entry: &mut JournalEntry, columns: &Attributes) -> Result<(), Fa
         }
         _ => Err(Fault::new(
             code::INVALID_ARGUMENT,
-            format!("Entry {} is a {}; it has no columns.", entry.sequence, entry.root.request.message),
+            format!(
+                "Entry {} is a {}; it has no columns.",
+                entry.sequence, entry.root.request.message
+            ),
         )
         .hint("Retry or discard it instead.")),
     }
@@ -242,11 +245,10 @@ fn refused(tx: &mut Tx, sequence: u64) -> Result<JournalEntry, Fault> {
     let wrong = |text: String| Err(Fault::new(code::WRONG_STATE, text));
     match (stored.row.state, stored.row.superseded_by) {
         (_, Some(by)) => wrong(format!("Entry {by} took the place of entry {sequence}.")),
-        (EntryState::Pending | EntryState::Sent, None) => Err(Fault::new(
-            code::WRONG_STATE,
-            format!("Entry {sequence} was not played back yet."),
-        )
-        .hint("`offstage go-online` plays it back; until then, change the row itself.")),
+        (EntryState::Pending | EntryState::Sent, None) => {
+            Err(Fault::new(code::WRONG_STATE, format!("Entry {sequence} was not played back yet."))
+                .hint("`offstage go-online` plays it back; until then, change the row itself."))
+        }
         (state, None) if !state.needs_attention() => {
             let state = format!("{state:?}").to_lowercase();
             wrong(format!("Entry {sequence} was {state}; nothing is left to do."))

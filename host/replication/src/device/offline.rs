@@ -116,8 +116,11 @@ impl Device {
     pub fn sync(&self, progress: &dyn Progress) -> Result<SyncReport, Fault> {
         let _work = self.work();
         if self.require_state()? != DeviceState::Online {
-            return Err(Fault::new(code::WRONG_STATE, "Only a device that is online is refreshed.")
-                .hint("`offstage go-online` plays the journal back and refreshes."));
+            return Err(Fault::new(
+                code::WRONG_STATE,
+                "Only a device that is online is refreshed.",
+            )
+            .hint("`offstage go-online` plays the journal back and refreshes."));
         }
         self.resolve_online_writes(progress)?;
         let answer = self.shake(true)?;

@@ -68,7 +68,8 @@ impl Device {
                 report.rows += rows;
                 report.removals += removals;
             } else {
-                progress.note("Nothing is brought down: the right to take data offline is missing.");
+                progress
+                    .note("Nothing is brought down: the right to take data offline is missing.");
             }
             crash_point!("online.after-pull");
             self.repair(progress)?;
@@ -104,9 +105,14 @@ impl Device {
         if expected > last + 1 {
             return Err(Fault::new(
                 code::DEVICE_FORKED,
-                format!("The server has entries up to {}, this directory only up to {last}.", expected - 1),
+                format!(
+                    "The server has entries up to {}, this directory only up to {last}.",
+                    expected - 1
+                ),
             )
-            .hint("This directory was restored from a backup or copied. Connect it anew to go on."));
+            .hint(
+                "This directory was restored from a backup or copied. Connect it anew to go on.",
+            ));
         }
         // Open entries are the end of the journal, so what was decided lies before the first one.
         let first_open = tx.frozen_after(0, 1, 1)?.first().map_or(last + 1, |(first, _)| *first);
@@ -169,11 +175,17 @@ impl Device {
         let mut last = batch.first().map_or(0, |(first, _)| first - 1);
         for ((sequence, _), frozen) in batch.iter().zip(&answer.outcomes) {
             let outcome: Outcome = serde_json::from_slice(&frozen.0).map_err(|error| {
-                Fault::new(code::INTERNAL, format!("The outcome of entry {sequence} cannot be read: {error}."))
-                    .hint("Nothing is lost. Install the newer version of Offstage here.")
+                Fault::new(
+                    code::INTERNAL,
+                    format!("The outcome of entry {sequence} cannot be read: {error}."),
+                )
+                .hint("Nothing is lost. Install the newer version of Offstage here.")
             })?;
             if outcome.sequence != *sequence || outcome.state.is_open() {
-                let text = format!("The server answered for entry {} instead of {sequence}.", outcome.sequence);
+                let text = format!(
+                    "The server answered for entry {} instead of {sequence}.",
+                    outcome.sequence
+                );
                 return Err(Fault::new(code::INTERNAL, text));
             }
             tx.record_outcome(&outcome)?;

@@ -109,7 +109,8 @@ impl Device {
 
     fn local_package(&self, package: &Package) -> Result<Option<Vec<u8>>, Fault> {
         let mut tx = self.0.pipeline.store().read()?;
-        let known = tx.packages()?.into_iter().any(|p| p.id == package.id && p.sha256 == package.sha256);
+        let known =
+            tx.packages()?.into_iter().any(|p| p.id == package.id && p.sha256 == package.sha256);
         Ok(if known { tx.package_bytes(&package.id)? } else { None })
     }
 
@@ -144,10 +145,6 @@ impl Device {
         Ok(pulled)
     }
 
-    #[cfg_attr(
-        not(feature = "crash-points"),
-        expect(clippy::unnecessary_wraps, reason = "it stops only when crash points are built in")
-    )]
     fn page_point(name: &'static str) -> Result<(), Fault> {
         if name == "online.page-applied" {
             crash_point!("online.page-applied");

@@ -26,7 +26,11 @@ impl SyncService {
     ///
     /// # Errors
     /// [`code::GO_OFFLINE_DENIED`], [`code::DEVICE_FORKED`].
-    pub fn prepare(&self, caller: &Caller, request: &PrepareRequest) -> Result<PrepareAnswer, Fault> {
+    pub fn prepare(
+        &self,
+        caller: &Caller,
+        request: &PrepareRequest,
+    ) -> Result<PrepareAnswer, Fault> {
         require_go_offline(caller)?;
         let mut tx = self.pipeline.store().write()?;
         self.device(&mut tx, caller, request.device)?;
@@ -86,7 +90,11 @@ impl SyncService {
     ///
     /// # Errors
     /// The device is not known.
-    pub fn digest(&self, caller: &Caller, request: &DigestRequest) -> Result<Vec<TableDigest>, Fault> {
+    pub fn digest(
+        &self,
+        caller: &Caller,
+        request: &DigestRequest,
+    ) -> Result<Vec<TableDigest>, Fault> {
         let mut tx = self.pipeline.store().read()?;
         self.device(&mut tx, caller, request.device)?;
         Ok(offstage_subscription::digest(&mut tx, request.device)?)
@@ -113,8 +121,11 @@ impl SyncService {
     pub fn package(&self, _caller: &Caller, sha256: &str) -> Result<Vec<u8>, Fault> {
         let (packages, _) = self.for_devices()?;
         let missing = || {
-            Fault::new(code::NOT_FOUND, format!("No package with the hash {sha256} is for devices."))
-                .hint("It may have been upgraded meanwhile; run the command again.")
+            Fault::new(
+                code::NOT_FOUND,
+                format!("No package with the hash {sha256} is for devices."),
+            )
+            .hint("It may have been upgraded meanwhile; run the command again.")
         };
         let package = packages.iter().find(|p| p.sha256 == sha256).ok_or_else(missing)?;
         let mut tx = self.pipeline.store().read()?;

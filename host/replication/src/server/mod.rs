@@ -60,7 +60,11 @@ impl SyncService {
     ///
     /// # Errors
     /// The device belongs to another user or is in use already ([`code::DEVICE_FORKED`]).
-    pub fn connect(&self, caller: &Caller, request: &ConnectRequest) -> Result<ConnectAnswer, Fault> {
+    pub fn connect(
+        &self,
+        caller: &Caller,
+        request: &ConnectRequest,
+    ) -> Result<ConnectAnswer, Fault> {
         check_protocol(request.protocol)?;
         if request.device.is_nil() || request.name.chars().count() > 200 {
             let text = "A device needs an id, and a name of at most 200 characters.";
@@ -213,9 +217,8 @@ impl SyncService {
 
 /// The public key of a request, from hex.
 fn public_key(request: &ConnectRequest) -> Result<Option<Vec<u8>>, Fault> {
-    let wrong = || {
-        Fault::new(code::INVALID_ARGUMENT, "The device's public key is not written in hex.")
-    };
+    let wrong =
+        || Fault::new(code::INVALID_ARGUMENT, "The device's public key is not written in hex.");
     let Some(text) = request.public_key.as_deref() else { return Ok(None) };
     let digits: Vec<u8> = text
         .chars()
@@ -250,9 +253,13 @@ fn forked(device: Uuid, reason: String) -> Fault {
     tracing::warn!(%device, reason, "a device forked; its branch is not merged");
     Fault::new(
         code::DEVICE_FORKED,
-        format!("Device {device} is a copy or was restored from a backup: {reason}. Nothing was merged."),
+        format!(
+            "Device {device} is a copy or was restored from a backup: {reason}. Nothing was merged."
+        ),
     )
-    .hint("Its entries stay readable (`offstage journal list`). Connect the directory anew to go on.")
+    .hint(
+        "Its entries stay readable (`offstage journal list`). Connect the directory anew to go on.",
+    )
 }
 
 fn not_yours(device: Uuid) -> Fault {

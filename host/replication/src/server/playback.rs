@@ -6,9 +6,7 @@
 
 use super::dependence::{Footprint, blocked};
 use super::{ReceiptPlacement, SyncService, check_epoch, forked};
-use crate::wire::{
-    BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Frozen, PlaybackAnswer, PlaybackRequest,
-};
+use crate::wire::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Frozen, PlaybackAnswer, PlaybackRequest};
 use offstage_model::journal::{
     ENTRY_BYTES_MAX, EntryState, JournalEntry, Outcome, ReconciliationReport, RowOutcome,
     chain_hash,
@@ -52,8 +50,11 @@ impl SyncService {
         request: &PlaybackRequest,
     ) -> Result<PlaybackAnswer, Fault> {
         check_size(request)?;
-        let arrived: Vec<Arrived> =
-            request.entries.iter().map(|frozen| self.read(caller, request, frozen)).collect::<Result<_, _>>()?;
+        let arrived: Vec<Arrived> = request
+            .entries
+            .iter()
+            .map(|frozen| self.read(caller, request, frozen))
+            .collect::<Result<_, _>>()?;
         let mut count = arrived.len();
         let mut stopped = None;
         loop {
@@ -92,7 +93,10 @@ impl SyncService {
         if entry.user != caller.user {
             return Err(Fault::new(
                 code::PLAYBACK_NOT_ALLOWED,
-                format!("Entry {} was made by another user than the one signed in.", entry.sequence),
+                format!(
+                    "Entry {} was made by another user than the one signed in.",
+                    entry.sequence
+                ),
             )
             .hint("Sign in as the user of this data directory. Nothing was consumed."));
         }
@@ -118,7 +122,8 @@ impl SyncService {
             tx.forget_receipts(device, epoch, acknowledged).map_err(|e| give_up(e.into()))?;
             row.acknowledged = acknowledged;
         }
-        let mut group = Group { outcomes: Vec::new(), expected: row.last_sequence + 1, stopped: None };
+        let mut group =
+            Group { outcomes: Vec::new(), expected: row.last_sequence + 1, stopped: None };
         let mut receipts = Vec::new();
         for (ordinal, arrived) in arrived.iter().enumerate() {
             let fail = |fault: Fault| GivenUp { played: ordinal, fault };
@@ -138,8 +143,8 @@ impl SyncService {
             let (next, outcome) = self.decide(tx, caller, &row, &arrived.entry);
             tx = next;
             let outcome = outcome.map_err(fail)?;
-            let bytes = serde_json::to_vec(&outcome)
-                .expect("BUG: model types always have a JSON form");
+            let bytes =
+                serde_json::to_vec(&outcome).expect("BUG: model types always have a JSON form");
             let receipt = Receipt {
                 device: row.id,
                 epoch: row.epoch,
@@ -220,9 +225,8 @@ impl SyncService {
                 }
             }
         };
-        let outcome = outcome.and_then(|outcome| {
-            self.after_playing(&mut tx, journal, entry, &print, outcome)
-        });
+        let outcome = outcome
+            .and_then(|outcome| self.after_playing(&mut tx, journal, entry, &print, outcome));
         (tx, outcome)
     }
 
