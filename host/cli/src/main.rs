@@ -22,9 +22,10 @@ mod trust;
 mod values;
 mod workspace;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use clap::Parser as _;
 use clap::error::ErrorKind;
+use commands::Local;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -57,11 +58,13 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if is_help { 0 } else { exit::Exit::Usage.number() })
 }
 
-/// Logs go to stderr: warnings, and more with `-v`; `OFFSTAGE_LOG` has the last word.
+/// Logs go to stderr: warnings of servers, errors of others, and more with `-v`; `OFFSTAGE_LOG` has the last word.
 fn logging(arguments: &Arguments) {
+    // A command tells in its answer what a person has to know; a log is for those that serve.
+    let serves = matches!(arguments.command, Command::Local(Local::Serve(_) | Local::Host(_)));
     let level = match (arguments.quiet, arguments.verbose) {
-        (true, _) => "error",
-        (false, 0) => "warn",
+        (false, 0) if serves => "warn",
+        (true, _) | (false, 0) => "error",
         (false, 1) => "info",
         (false, 2) => "debug",
         (false, _) => "trace",

@@ -15,7 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 const STYLE: TableStyle =
     TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 /// The longest text shown in one cell; the rest is in `--json`.
-const CELL_CHARS_MAX: usize = 120;
+const CELL_CHARS_MAX: usize = 240;
 /// Columns shown when the terminal does not say how wide it is.
 const WIDTH_DEFAULT: u16 = 120;
 

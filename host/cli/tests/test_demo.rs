@@ -12,6 +12,7 @@ fn guests() -> Option<PathBuf> {
 }
 
 #[test]
+#[expect(clippy::print_stderr, reason = "says why nothing was tested")]
 fn the_demo_tells_the_whole_story() {
     let Some(guests) = guests() else {
         // CI builds them first; on a fresh checkout there is nothing to run.

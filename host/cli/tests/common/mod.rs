@@ -1,5 +1,6 @@
 //! Runs the built program as a user does: real processes on temporary data directories.
 #![allow(dead_code, reason = "each test binary uses another part of it")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
 
 use serde_json::Value as Json;
 use std::io::{BufRead as _, BufReader};
@@ -9,61 +10,61 @@ use tempfile::TempDir;
 
 /// What a command came to.
 #[derive(Debug)]
-pub struct Done {
-    pub exit: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) exit: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Done {
     /// The JSON document on stdout.
-    pub fn json(&self) -> Json {
+    pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.stdout)
             .unwrap_or_else(|error| panic!("no JSON on stdout ({error}): {self:?}"))
     }
 
     /// The same, of a command that worked.
     #[track_caller]
-    pub fn good(&self) -> Json {
+    pub(crate) fn good(&self) -> Json {
         assert_eq!(self.exit, 0, "{self:?}");
         self.json()
     }
 }
 
 /// A data directory.
-pub struct Place {
+pub(crate) struct Place {
     folder: TempDir,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: TempDir::new().unwrap() }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     /// A file beside the data directory.
-    pub fn file(&self, name: &str, text: &str) -> String {
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
         let path = self.folder.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
     }
 
     /// Runs a command for people.
-    pub fn run(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         run(command().arg("--data").arg(self.path()).args(arguments))
     }
 
     /// Runs a command for programs.
-    pub fn json(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Done {
         run(command().arg("--data").arg(self.path()).arg("--json").args(arguments))
     }
 
     /// The JSON answer of a command that works.
     #[track_caller]
-    pub fn good(&self, arguments: &[&str]) -> Json {
+    pub(crate) fn good(&self, arguments: &[&str]) -> Json {
         let done = self.json(arguments);
         assert_eq!(done.exit, 0, "{arguments:?}: {done:?}");
         done.json()
@@ -71,20 +72,20 @@ impl Place {
 
     /// The id of a row that a command makes.
     #[track_caller]
-    pub fn make(&self, arguments: &[&str]) -> String {
+    pub(crate) fn make(&self, arguments: &[&str]) -> String {
         let mut all = vec!["create"];
         all.extend(arguments);
         self.good(&all)["id"].as_str().unwrap().to_owned()
     }
 
     /// A server on this directory.
-    pub fn serve(&self, options: &[&str]) -> Serving {
+    pub(crate) fn serve(&self, options: &[&str]) -> Serving {
         Serving::start(&self.path(), "serve", options)
     }
 }
 
 /// The program, apart from the user's own settings.
-pub fn command() -> Command {
+pub(crate) fn command() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_offstage"));
     for name in ["OFFSTAGE_DATA", "OFFSTAGE_LOG", "OFFSTAGE_GUESTS", "OFFSTAGE_CLIENT_SECRET"] {
         command.env_remove(name);
@@ -93,7 +94,7 @@ pub fn command() -> Command {
     command
 }
 
-pub fn run(command: &mut Command) -> Done {
+pub(crate) fn run(command: &mut Command) -> Done {
     let output = command.output().unwrap();
     Done {
         exit: output.status.code().unwrap_or(-1),
@@ -103,15 +104,15 @@ pub fn run(command: &mut Command) -> Done {
 }
 
 /// A running server or host; dropping it kills it, as a power cut would.
-pub struct Serving {
+pub(crate) struct Serving {
     child: Child,
     _stdout: BufReader<ChildStdout>,
-    pub url: String,
-    pub first: Json,
+    pub(crate) url: String,
+    pub(crate) first: Json,
 }
 
 impl Serving {
-    pub fn start(data: &Path, verb: &str, options: &[&str]) -> Self {
+    pub(crate) fn start(data: &Path, verb: &str, options: &[&str]) -> Self {
         let mut child = command()
             .arg("--data")
             .arg(data)
