@@ -17,11 +17,7 @@ const CONTRACT: &str = "offstage:plugin/";
 /// The custom section in which a package declares its types and steps.
 const DECLARATIONS: &str = "offstage:declarations";
 /// The workspaces with plug-ins, in the repository; the ones that exist are built.
-const WORKSPACES: [&str; 3] = [
-    "sample-plugins",
-    "tests/hostile-plugins",
-    "tests/test-plugins",
-];
+const WORKSPACES: [&str; 3] = ["sample-plugins", "tests/hostile-plugins", "tests/test-plugins"];
 
 /// One built component.
 pub(crate) struct Guest {
@@ -38,27 +34,12 @@ pub(crate) struct Guest {
 /// Runs the command.
 pub(crate) fn run() -> Result<()> {
     let guests = build()?;
-    let width = guests
-        .iter()
-        .map(|guest| guest.name.len())
-        .max()
-        .unwrap_or_default();
+    let width = guests.iter().map(|guest| guest.name.len()).max().unwrap_or_default();
     for guest in &guests {
         let kib = guest.size as f64 / 1024.0;
-        let state = if guest.changed {
-            "written"
-        } else {
-            "unchanged"
-        };
-        let path = guest
-            .path
-            .strip_prefix(workspace::root())
-            .unwrap_or(&guest.path);
-        println!(
-            "{:width$}  {kib:7.1} KiB  {state:9}  {}",
-            guest.name,
-            path.display()
-        );
+        let state = if guest.changed { "written" } else { "unchanged" };
+        let path = guest.path.strip_prefix(workspace::root()).unwrap_or(&guest.path);
+        println!("{:width$}  {kib:7.1} KiB  {state:9}  {}", guest.name, path.display());
     }
     Ok(())
 }
@@ -99,11 +80,7 @@ fn build_modules(workspace_folder: &Path) -> Result<Vec<PathBuf>> {
         .current_dir(workspace_folder)
         .status()
         .context("cannot start cargo")?;
-    ensure!(
-        status.success(),
-        "building {} failed ({status})",
-        workspace_folder.display()
-    );
+    ensure!(status.success(), "building {} failed ({status})", workspace_folder.display());
     let output = target.join(setup::TARGET).join("release");
     let mut modules = Vec::new();
     for name in crate_names(workspace_folder)? {
@@ -130,11 +107,7 @@ fn crate_names(workspace_folder: &Path) -> Result<Vec<String>> {
 
 /// Makes a component of a core module and writes it if it changed.
 fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
-    let name = module
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let core = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&core).with_context(|| format!("{name} makes no component"))?;
     check(&component).with_context(|| format!("{name} is no plug-in component"))?;
@@ -143,19 +116,11 @@ fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
     if changed {
         fs::write(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
     }
-    Ok(Guest {
-        name,
-        path,
-        size: component.len(),
-        changed,
-    })
+    Ok(Guest { name, path, size: component.len(), changed })
 }
 
 fn encode(core: &[u8]) -> Result<Vec<u8>> {
-    ComponentEncoder::default()
-        .validate(true)
-        .module(core)?
-        .encode()
+    ComponentEncoder::default().validate(true).module(core)?.encode()
 }
 
 /// Refuses a component that a host would refuse: foreign imports, or no declarations.

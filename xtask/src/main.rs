@@ -1,14 +1,14 @@
 //! Developer commands, run as `cargo xtask <command>`.
 //!
 //! One file per command; this file only wires them. None of them ships to a user.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "commands talk to a terminal"
-)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to a terminal")]
 
+mod bench;
+mod demo;
 mod guests;
 mod setup;
+mod test;
+mod tidy;
 mod workspace;
 
 use std::process::ExitCode;
@@ -29,12 +29,36 @@ enum Command {
     Setup,
     /// Builds the sample and test plug-ins as components into target/guests.
     Guests,
+    /// Tells the whole story of the program on temporary directories.
+    Demo {
+        /// Passed on to `offstage demo`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Builds the plug-ins and runs every test.
+    Test {
+        /// Passed on to the test runner of the main workspace.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Checks headers, sizes and the direction of dependencies.
+    Tidy,
+    /// Runs the benchmarks, each beside its floor.
+    Bench {
+        /// Passed on to the benchmark program.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Setup => setup::run(),
         Command::Guests => guests::run(),
+        Command::Demo { arguments } => demo::run(&arguments),
+        Command::Test { arguments } => test::run(&arguments),
+        Command::Tidy => tidy::run(),
+        Command::Bench { arguments } => bench::run(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

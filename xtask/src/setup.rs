@@ -65,7 +65,5 @@ fn is_installed() -> Result<bool> {
     let Ok(entries) = std::fs::read_dir(&folder) else {
         return Ok(false);
     };
-    Ok(entries
-        .flatten()
-        .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-")))
+    Ok(entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-")))
 }

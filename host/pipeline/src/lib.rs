@@ -8,6 +8,7 @@
 //! Never talks to a network and never reads the clock but through the ports that are passed in.
 
 mod access;
+mod alias;
 mod caller;
 mod context;
 mod images;

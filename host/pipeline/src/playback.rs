@@ -3,6 +3,7 @@
 //!
 //! Never writes a receipt and never commits; replication does both, in the same transaction.
 
+use crate::alias;
 use crate::caller::Caller;
 use crate::operation::Operation;
 use crate::root::{Pipeline, RootStart};
@@ -113,14 +114,15 @@ impl Pipeline {
 impl Session {
     fn play_root(&mut self, entry: &JournalEntry) -> Result<Played, Fault> {
         self.check_recorded(&entry.root)?;
+        let root = alias::applied(&mut self.tx, entry.device, &entry.root)?;
         let operation = Operation {
-            request: entry.root.request.clone(),
+            request: root.request.clone(),
             lineage: Lineage::root(entry.operation),
             depth: 1,
             user: self.root.caller.user,
             occurrence: 0,
             cascade: None,
-            recorded: Some(entry.root.clone()),
+            recorded: Some(root),
         };
         let (response, _) = self.run_in_savepoint(operation)?;
         let rows = self.row_outcomes(entry)?;

@@ -14,6 +14,17 @@ CREATE TABLE IF NOT EXISTS os_alias (
 ) STRICT, WITHOUT ROWID;";
 
 impl Tx {
+    /// Whether the device has any alias; most have none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn has_aliases(&mut self, device: Uuid) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM os_alias WHERE device = ?1 LIMIT 1";
+        let found =
+            self.sql_row("alias", sql, &[SqlValue::Guid(device)], |cells| cells.unsigned())?;
+        Ok(found.is_some())
+    }
+
     /// Says that the device's row `from` is the server's row `to`.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ const DEFAULT_REGION: &str = "US";
     step(
         key = "phone-on-account-update", message = "Update", table = "account",
         stage = PreOperation, deployment = Both, rank = 10, configuration = "US",
-        filtering("telephone1", "mobilephone", "telephone2", "fax"),
+        filtering("telephone1", "telephone2", "fax"),
     ),
 )]
 pub fn normalize(context: &mut Context) -> Result<(), PluginError> {

@@ -8,6 +8,8 @@
 pub(crate) mod scenario;
 pub(crate) mod value;
 
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
 use offstage_model::journal::{EntryState, JournalEntry};
 use offstage_model::registration::{Step, StepDeclaration};
 use offstage_model::{
@@ -18,7 +20,7 @@ use offstage_pipeline::{
     PlayContext, Played, Side, TraceLevel, refused_state, settings,
 };
 use offstage_policy::TrustFile;
-use offstage_sandbox::{Sandbox, SandboxOptions};
+use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
 use offstage_store::{JournalFilter, Role, Store, StoreOptions, WriteStamp};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -26,10 +28,20 @@ use std::sync::{Arc, LazyLock};
 
 /// Compiling the plug-in once is enough for all tests of a process.
 static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| {
-    Arc::new(Sandbox::new(SandboxOptions::default()).expect("the sandbox starts"))
+    // Tests run in processes of their own; what one has compiled the others take from the cache.
+    let folder = format!("{}/../../target/test-code-cache", env!("CARGO_MANIFEST_DIR"));
+    std::fs::create_dir_all(&folder).expect("the cache folder is made");
+    let dir = Dir::open_ambient_dir(&folder, ambient_authority()).expect("the folder opens");
+    let cache = Some(CodeCache::new(dir, [7; 32]));
+    let options = SandboxOptions { cache, ..SandboxOptions::default() };
+    Arc::new(Sandbox::new(options).expect("the sandbox starts"))
 });
 
 pub(crate) static SCRIPT: LazyLock<Vec<u8>> = LazyLock::new(|| guest("script"));
+
+/// The sample plug-ins, by the names of their packages and crates.
+pub(crate) const SAMPLES: [&str; 5] =
+    ["account-rollup", "credit-rule", "duplicate-guard", "follow-up-task", "phone-numbers"];
 
 /// Reads a component that `cargo xtask guests` has built.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
@@ -90,9 +102,14 @@ fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
         Side::Device => Role::Device,
     };
     let store = Store::in_memory(&StoreOptions::new(role)).expect("a store opens");
-    let sha256 = hex::encode(Sha256::digest(&*SCRIPT));
-    let trust =
-        format!("[[pin]]\npackage = \"test/script\"\nsha256 = \"{sha256}\"\nreason = \"tests\"\n");
+    let pin = |package: &str, file: &str| {
+        let sha256 = hex::encode(Sha256::digest(guest(file)));
+        TrustFile::pin_lines(package, &sha256, "tests")
+    };
+    let mut trust = pin("test/script", "script");
+    for sample in SAMPLES {
+        trust.push_str(&pin(&format!("samples/{sample}"), &sample.replace('-', "_")));
+    }
     let pipeline = Pipeline::open(PipelineOptions {
         store,
         sandbox: Arc::clone(&SANDBOX),
@@ -140,8 +157,11 @@ impl World {
         let catalog: Catalog = (*self.server.catalog()).clone();
         self.device.adopt(catalog.clone()).expect("the catalog is adopted");
         let registry = self.server.registry().expect("a registry");
+        let mut tx = self.server.store().read().expect("a snapshot");
+        let mut bytes = |id: &str| tx.package_bytes(id).expect("a package").expect("its bytes");
         let packages: Vec<_> =
-            registry.packages.iter().map(|p| (p.clone(), SCRIPT.clone())).collect();
+            registry.packages.iter().map(|p| (p.clone(), bytes(&p.id))).collect();
+        drop(tx);
         let offline: Vec<Step> = registry
             .steps
             .iter()

@@ -38,7 +38,8 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
 
 /// Runs a case in a world of its own.
 pub(crate) fn run(file: &str, case: &Case) {
-    let mut runner = Runner { world: World::new(), played: Vec::new(), last: None };
+    let mut runner =
+        Runner { world: World::new(), played: Vec::new(), last: None, upserted: String::new() };
     let mut lines = case.lines.iter().peekable();
     while let Some((number, line)) = lines.next() {
         let mut script = String::new();
@@ -56,10 +57,14 @@ struct Runner {
     world: World,
     played: Vec<(EntryState, Result<Played, Fault>)>,
     last: Option<Response>,
+    upserted: String,
 }
 
 impl Runner {
     fn line(&mut self, place: &str, line: &str, script: &str) {
+        // `{last}` is the row that the last Upsert answered with.
+        let line = line.replace("{last}", &self.upserted);
+        let line = line.as_str();
         let (line, expected) = match line.split_once(" => ") {
             Some((line, expected)) => (line, Some(expected)),
             None => (line, None),
@@ -116,6 +121,10 @@ impl Runner {
                 let options = CallOptions { tag: Some("caller".into()), ..Default::default() };
                 let result = pipeline.execute(&self.world.caller, request, options);
                 self.last = result.as_ref().ok().cloned();
+                let target = self.last.as_ref().and_then(|r| r.parameters.get(parameter::TARGET));
+                if let Some(Parameter::Value(Value::Reference(row))) = target {
+                    self.upserted = row.id.to_string();
+                }
                 check_result(place, result.map(drop), expected);
             }
         }

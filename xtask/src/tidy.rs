@@ -1,0 +1,147 @@
+//! `cargo xtask tidy`: what the compiler does not check about the shape of the code.
+//!
+//! Headers, file sizes, the direction of dependencies, who may know which crate, and paths of one
+//! machine. Never changes a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::workspace;
+
+/// A file longer than this has to be split.
+const LINES_MAX: usize = 1_500;
+
+/// Each crate of `host/` with the crates of `host/` that it may use.
+const DIRECTION: [(&str, &[&str]); 10] = [
+    ("model", &[]),
+    ("query", &["model"]),
+    ("policy", &["model"]),
+    ("store", &["model", "query"]),
+    ("sandbox", &["model"]),
+    ("pipeline", &["model", "query", "policy", "store", "sandbox"]),
+    ("subscription", &["model", "query", "store"]),
+    ("replication", &["model", "query", "store", "policy", "pipeline", "sandbox", "subscription"]),
+    (
+        "server",
+        &[
+            "model",
+            "query",
+            "store",
+            "policy",
+            "sandbox",
+            "pipeline",
+            "subscription",
+            "replication",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "model",
+            "query",
+            "store",
+            "policy",
+            "sandbox",
+            "pipeline",
+            "subscription",
+            "replication",
+            "server",
+        ],
+    ),
+];
+
+/// Outside technologies and the one crate that may know each.
+const ONE_OWNER: [(&str, &[&str]); 4] = [
+    ("rusqlite", &["store"]),
+    ("wasmtime", &["sandbox"]),
+    ("axum", &["server"]),
+    ("clap", &["cli"]),
+];
+
+/// Runs the command.
+pub(crate) fn run() -> Result<()> {
+    let mut problems = Vec::new();
+    let files = rust_files(workspace::root())?;
+    for file in &files {
+        check_file(file, &mut problems)?;
+    }
+    check_direction(&mut problems)?;
+    if problems.is_empty() {
+        println!("tidy: {} files, nothing to mend", files.len());
+        return Ok(());
+    }
+    bail!("{} things to mend:\n{}", problems.len(), problems.join("\n"))
+}
+
+fn check_file(file: &Path, problems: &mut Vec<String>) -> Result<()> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", shown(file)))?;
+    if !text.starts_with("//!") && !text.starts_with("#!") {
+        problems.push(format!("{}: it does not open with what it does (`//!`)", shown(file)));
+    }
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        problems.push(format!("{}: {lines} lines; split it", shown(file)));
+    }
+    for (number, line) in text.lines().enumerate() {
+        // Written in two parts, so that this file does not find itself.
+        let home = concat!("/", "root/");
+        if line.contains(home) {
+            problems.push(format!("{}:{}: a path of one machine", shown(file), number + 1));
+        }
+    }
+    Ok(())
+}
+
+fn check_direction(problems: &mut Vec<String>) -> Result<()> {
+    for (name, allowed) in DIRECTION {
+        let manifest = workspace::root().join("host").join(name).join("Cargo.toml");
+        let text = fs::read_to_string(&manifest)
+            .with_context(|| format!("cannot read {}", shown(&manifest)))?;
+        // Tests may use more than the crate itself.
+        let dependencies = text.split("[dev-dependencies]").next().unwrap_or_default();
+        for (other, _) in DIRECTION {
+            let uses = dependencies.contains(&format!("offstage-{other}."));
+            if uses && !allowed.contains(&other) {
+                problems.push(format!("host/{name} must not know host/{other}"));
+            }
+        }
+        for (technology, owners) in ONE_OWNER {
+            let uses = dependencies
+                .lines()
+                .any(|line| line.split(['.', '=', ' ']).next().unwrap_or_default() == technology);
+            if uses && !owners.contains(&name) {
+                problems.push(format!("host/{name} must not know {technology}"));
+            }
+        }
+    }
+    let sdk = fs::read_to_string(workspace::root().join("sdk/rust/Cargo.toml"))?;
+    if sdk.contains("host/") || sdk.contains("offstage-model") {
+        problems.push("sdk/rust must not know the host".to_owned());
+    }
+    Ok(())
+}
+
+/// All Rust files below `folder` that belong to the repository.
+fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", shown(folder)))? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            // Expected compiler errors of macro tests are no code of ours to head.
+            if name != "target" && !name.starts_with('.') && name != "refused" {
+                files.extend(rust_files(&path)?);
+            }
+        } else if name.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(workspace::root()).unwrap_or(path).display().to_string()
+}
