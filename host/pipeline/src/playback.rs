@@ -77,7 +77,7 @@ impl Pipeline {
     /// about the entry, and the caller rolls the whole transaction back.
     pub fn play(
         &self,
-        tx: Tx,
+        mut tx: Tx,
         entry: &JournalEntry,
         play: &PlayContext,
     ) -> (Tx, Result<Played, Fault>) {
@@ -95,10 +95,11 @@ impl Pipeline {
                 sequence: entry.sequence,
             },
         };
-        let mut session = match self.start(tx, start) {
-            Ok(session) => session,
-            Err((tx, fault)) => return (tx, Err(fault)),
+        let registry = match self.current_registry(&mut tx) {
+            Ok(registry) => registry,
+            Err(fault) => return (tx, Err(fault)),
         };
+        let mut session = self.start(tx, registry, start);
         let result = session.play_root(entry);
         let mut state = session.into_state();
         let traces = std::mem::take(&mut state.traces);

@@ -125,10 +125,8 @@ impl Pipeline {
         }
         let start = self.root_start(caller, &options);
         let operation = start.operation;
-        let mut session = match self.start(tx, start) {
-            Ok(session) => session,
-            Err((_, fault)) => return Err(fault),
-        };
+        let registry = self.current_registry(&mut tx)?;
+        let mut session = self.start(tx, registry, start);
         let hash = request_hash(caller, &request);
         let root = Operation {
             lineage: Lineage::root(operation),
@@ -181,14 +179,10 @@ impl Pipeline {
     }
 
     /// Begins a session on an open transaction.
-    pub(crate) fn start(&self, mut tx: Tx, start: RootStart) -> Result<Session, (Tx, Fault)> {
-        let registry = match self.current_registry(&mut tx) {
-            Ok(registry) => registry,
-            Err(fault) => return Err((tx, fault)),
-        };
+    pub(crate) fn start(&self, tx: Tx, registry: Arc<Registry>, start: RootStart) -> Session {
         let time_max = i64::try_from(self.limits().message_time_max.as_millis());
         let deadline = self.clock().now().plus_ms(time_max.unwrap_or(i64::MAX));
-        Ok(Session::new(SessionState {
+        Session::new(SessionState {
             pipeline: self.clone(),
             catalog: Arc::clone(tx.catalog()),
             tx,
@@ -210,7 +204,7 @@ impl Pipeline {
             reads: BTreeSet::new(),
             report: ReconciliationReport::default(),
             operations: 0,
-        }))
+        })
     }
 
     /// Appends the journal entry of a root operation to its transaction.
@@ -309,7 +303,7 @@ impl Pipeline {
         self.current_registry(&mut tx)
     }
 
-    fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
+    pub(crate) fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
         let version = tx.registration_version()?;
         let (known, trust) = {
             let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);

@@ -114,7 +114,7 @@ impl Session {
         attributes.insert("createdon".into(), now.clone());
         attributes.insert("modifiedon".into(), now);
         let row = Entity { id: Some(id), attributes, ..Entity::new(r.intersect.clone()) };
-        let stamp = self.root.stamp.clone();
+        let stamp = self.root.stamp;
         self.tx.insert(&row, &stamp)?;
         self.record_effect(RowEffect {
             table: r.intersect.clone(),

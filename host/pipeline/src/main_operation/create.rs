@@ -18,7 +18,7 @@ impl Session {
         self.complete(table, &mut attributes)?;
         attributes.retain(|_, value| !value.is_null());
         let row = Entity { id: Some(id), attributes, ..Entity::new(table.name.clone()) };
-        let stamp = self.root.stamp.clone();
+        let stamp = self.root.stamp;
         self.tx.insert(&row, &stamp)?;
         self.record_effect(RowEffect {
             table: table.name.clone(),

@@ -26,7 +26,7 @@ impl Session {
         if !self.tx.exists(&target.table, target.id)? {
             return Ok(());
         }
-        let stamp = self.root.stamp.clone();
+        let stamp = self.root.stamp;
         self.tx.delete(&target.table, target.id, &stamp)?;
         self.record_effect(RowEffect {
             table: target.table,
@@ -182,7 +182,7 @@ impl Session {
         let Some(before) = self.tx.get(intersect, row)? else {
             return Ok(());
         };
-        let stamp = self.root.stamp.clone();
+        let stamp = self.root.stamp;
         self.tx.delete(intersect, row, &stamp)?;
         self.record_effect(RowEffect {
             table: intersect.to_owned(),

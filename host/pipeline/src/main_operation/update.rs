@@ -39,7 +39,7 @@ impl Session {
         let user = Value::reference("systemuser", self.frame().context.user_id);
         changes.insert("modifiedon".into(), Value::DateTime(self.pipeline.clock().now()));
         changes.insert("modifiedby".into(), user);
-        let stamp = self.root.stamp.clone();
+        let stamp = self.root.stamp;
         self.tx.update(&table.name, id, &changes, &stamp)?;
         let before =
             changes.keys().map(|column| (column.clone(), row.value(column).clone())).collect();
