@@ -16,7 +16,6 @@ const ADMINISTRATOR: &str = "administrator";
 const AGENT: &str = concat!("offstage/", env!("CARGO_PKG_VERSION"));
 
 /// What somebody signs in with.
-#[derive(Clone, Debug)]
 pub(crate) struct Secret {
     /// The client id.
     pub(crate) client_id: String,

@@ -5,7 +5,7 @@
 use offstage_model::code;
 use serde::{Deserialize, Serialize};
 
-/// How the program ends (`offstage help exit-codes` is this list in the manual page).
+/// How the program ends; `offstage --help` has the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Exit {

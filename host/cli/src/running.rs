@@ -19,7 +19,7 @@ use std::time::Duration;
 const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
 /// The process that has a data directory.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Running {
     /// Its address.
     pub(crate) url: String,

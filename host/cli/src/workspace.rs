@@ -13,7 +13,7 @@ use offstage_model::{Catalog, Clock, Fault, Randomness, Request, Response, Uuid}
 use offstage_pipeline::{
     CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_replication::{Device, DeviceOptions};
+use offstage_replication::{Device, DeviceOptions, DeviceState};
 use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions};
 use std::path::{Path, PathBuf};
@@ -139,6 +139,29 @@ impl Workspace {
     /// The metadata.
     pub(crate) fn catalog(&self) -> Arc<Catalog> {
         self.pipeline().catalog()
+    }
+
+    /// What `look` finds in the metadata. A device that is online asks its server for newer metadata
+    /// before it says that something does not exist.
+    pub(crate) fn look_up<T>(
+        &self,
+        look: impl Fn(&Catalog) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        match look(&self.catalog()) {
+            Err(error) if error.exit == Exit::NotFound && self.has_newer_metadata() => {
+                look(&self.catalog())
+            }
+            result => result,
+        }
+    }
+
+    fn has_newer_metadata(&self) -> bool {
+        let Kind::Device { device, pipeline } = &self.kind else { return false };
+        let before = pipeline.catalog().version;
+        // The filters come with a handshake, which brings the metadata too.
+        device.state() == Some(DeviceState::Online)
+            && device.filters().is_ok()
+            && pipeline.catalog().version != before
     }
 
     /// The store.

@@ -127,6 +127,19 @@ fn commands_reach_the_host_that_has_the_directory() {
 }
 
 #[test]
+fn a_device_that_is_online_knows_tables_that_were_added_later() {
+    let (server, _serving, device, account) = pair();
+    let tables = concat!(env!("CARGO_MANIFEST_DIR"), "/../../sample-plugins/tables/sales.json");
+    server.good(&["table", "add", tables]);
+    let parent = format!("parentaccountid=account:{account}");
+    let deal = device.make(&["opportunity", "name=Pumps", "estimatedvalue=12.50", &parent]);
+    assert_eq!(server.good(&["get", "opportunity", &deal])["attributes"]["estimatedvalue"], "12.5");
+    assert_eq!(device.json(&["query", "unicorn"]).exit, 4);
+    let found = device.good(&["query", "opportunity", "--filter", "estimatedvalue gt 12"]);
+    assert_eq!(found["rows"][0]["id"], deal.as_str());
+}
+
+#[test]
 fn a_directory_of_a_device_has_no_server_commands() {
     let (_server, _serving, device, _) = pair();
     for arguments in [&["user", "list"][..], &["device", "list"], &["user", "add", "Eve"]] {

@@ -76,6 +76,9 @@ impl Connect {
         if self.offline_capable {
             let progress = progress::display("connect", quiet);
             workspace.device()?.sync(&*progress)?;
+        } else {
+            // The handshake brings the metadata, by which values on the command line are typed.
+            workspace.device()?.filters()?;
         }
         let mut output = status::of_device(workspace.device()?)?;
         output.blocks.insert(0, crate::output::Block::Text("Connected.".into()));

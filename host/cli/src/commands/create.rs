@@ -29,7 +29,8 @@ impl Create {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
         let mut row = Entity::new(&self.table);
         row.id = self.id.as_deref().map(row_id).transpose()?;
-        row.attributes = attributes(&workspace.catalog(), &self.table, &self.values)?;
+        row.attributes =
+            workspace.look_up(|catalog| attributes(catalog, &self.table, &self.values))?;
         let given = row.id;
         let response = workspace.execute(Request::create(row))?;
         let id = response.id().or(given).unwrap_or_default();

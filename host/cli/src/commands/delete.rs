@@ -21,7 +21,7 @@ pub(crate) struct Delete {
 impl Delete {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
         let id = row_id(&self.id)?;
-        workspace.catalog().table(&self.table)?;
+        workspace.look_up(|catalog| Ok(catalog.table(&self.table).map(drop)?))?;
         workspace.execute(Request::delete(&self.table, id))?;
         Ok(Output::new(json!({ "table": self.table, "id": id })).text("Removed."))
     }

@@ -26,12 +26,16 @@ pub(crate) struct Get {
 
 impl Get {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+        let id = row_id(&self.id)?;
+        workspace.look_up(|catalog| {
+            catalog.table(&self.table)?;
+            for column in self.select.iter().flatten() {
+                catalog.column(&self.table, column)?;
+            }
+            Ok(())
+        })?;
         let catalog = workspace.catalog();
         let table = catalog.table(&self.table)?;
-        let id = row_id(&self.id)?;
-        for column in self.select.iter().flatten() {
-            catalog.column(&self.table, column)?;
-        }
         let request = Request::retrieve(&self.table, id, self.select.clone());
         let response = workspace.execute(request)?;
         let row = response

@@ -2,6 +2,7 @@
 
 use crate::control::Commands;
 use crate::error::CliError;
+use crate::exit::Exit;
 use crate::listen::{self, Listen};
 use crate::machine::random_hex;
 use crate::output::{Output, complain};
@@ -10,12 +11,17 @@ use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Catalog, Fault, Request, Response};
 use offstage_pipeline::{CallOptions, Caller, Organization};
-use offstage_replication::Device;
+use offstage_replication::{Device, DeviceState, Silent};
 use offstage_server::{App, Authority, DevAuthority, Engine, Exposure, Limits, LocalAuthority};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
+/// How often the copy is refreshed while the device is online (`playback.md`, "States of a device").
+const REFRESH_EVERY: Duration = Duration::from_secs(15 * 60);
 /// The file with the token of the local API.
 const API_TOKEN_FILE: &str = "api-token";
 
@@ -53,6 +59,7 @@ impl Host {
             as_json,
             extra: None,
         };
+        let _refresh = Refresh::start(device.clone())?;
         let app = |door| App {
             engine: Arc::new(LocalEngine(device)),
             authority,
@@ -63,6 +70,42 @@ impl Host {
         };
         listen::serve(&listen, app, Arc::new(Commands(Arc::new(workspace))))?;
         Ok(Output::default())
+    }
+}
+
+/// Refreshes the copy in the background; dropping it stops that after the refresh that runs.
+struct Refresh {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Refresh {
+    fn start(device: Device) -> Result<Self, CliError> {
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            while stopped.recv_timeout(REFRESH_EVERY) == Err(RecvTimeoutError::Timeout) {
+                // A device that never went offline has no copy; one that is offline waits.
+                let due = device.state() == Some(DeviceState::Online)
+                    && device.status().is_ok_and(|status| status.offline_capable);
+                if due && let Err(fault) = device.sync(&Silent) {
+                    tracing::warn!(%fault, "the background refresh did not work");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("refresh".into()).spawn(work);
+        let thread = thread.map_err(|error| {
+            CliError::new(Exit::Internal, format!("No thread for the refresh: {error}."))
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the background refresh panicked");
+        }
     }
 }
 
@@ -98,7 +141,7 @@ impl Engine for LocalEngine {
     }
 
     fn state(&self) -> Option<&'static str> {
-        let local = self.0.state().is_some_and(offstage_replication::DeviceState::is_local);
+        let local = self.0.state().is_some_and(DeviceState::is_local);
         Some(if local { "offline" } else { "online" })
     }
 

@@ -5,7 +5,7 @@ use crate::output::{Output, grouped};
 use crate::rows::{cell, list_columns, row_json};
 use crate::workspace::Workspace;
 use clap::Args;
-use offstage_model::{Fault, Query as ModelQuery, Request, code};
+use offstage_model::{Catalog, Fault, Query as ModelQuery, Request, code};
 use offstage_query::odata;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -37,26 +37,10 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+        let query = workspace.look_up(|catalog| self.model(catalog))?;
         let catalog = workspace.catalog();
         let table = catalog.table(&self.table)?;
-        let parsed = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
-        let filter = parsed(&self.filter)
-            .map(|text| odata::parse_filter(&text, &catalog, &self.table))
-            .transpose()?;
-        let orders = parsed(&self.order)
-            .map(|text| odata::parse_order(&text, &catalog, &self.table))
-            .transpose()?;
-        let columns = parsed(&self.select)
-            .map(|text| odata::parse_select(&text, &catalog, &self.table))
-            .transpose()?
-            .unwrap_or_else(|| list_columns(&catalog, &self.table));
-        let mut query = ModelQuery::all(&self.table);
-        query.columns = Some(columns.clone());
-        query.filter = filter;
-        query.orders = orders.unwrap_or_default();
-        // A page, because a count goes with pages only.
-        query.page_size = Some(self.top);
-        query.total_count = self.count;
+        let columns = query.columns.clone().unwrap_or_default();
         let response = workspace.execute(Request::retrieve_multiple(query))?;
         let page = response
             .collection()
@@ -86,5 +70,25 @@ impl Query {
             output = output.text(format!("The first {shown}; `--top N` shows more."));
         }
         Ok(output)
+    }
+
+    fn model(&self, catalog: &Catalog) -> Result<ModelQuery, CliError> {
+        catalog.table(&self.table)?;
+        let given = |text: &Option<String>| text.clone().filter(|t| !t.trim().is_empty());
+        let mut query = ModelQuery::all(&self.table);
+        query.columns = Some(match given(&self.select) {
+            Some(text) => odata::parse_select(&text, catalog, &self.table)?,
+            None => list_columns(catalog, &self.table),
+        });
+        if let Some(text) = given(&self.filter) {
+            query.filter = Some(odata::parse_filter(&text, catalog, &self.table)?);
+        }
+        if let Some(text) = given(&self.order) {
+            query.orders = odata::parse_order(&text, catalog, &self.table)?;
+        }
+        // A page, because a count goes with pages only.
+        query.page_size = Some(self.top);
+        query.total_count = self.count;
+        Ok(query)
     }
 }

@@ -27,7 +27,8 @@ impl Update {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
         let id = row_id(&self.id)?;
         let mut row = Entity::with_id(&self.table, id);
-        row.attributes = attributes(&workspace.catalog(), &self.table, &self.values)?;
+        row.attributes =
+            workspace.look_up(|catalog| attributes(catalog, &self.table, &self.values))?;
         workspace.execute(Request::update(row))?;
         Ok(Output::new(json!({ "table": self.table, "id": id })).text("Changed."))
     }

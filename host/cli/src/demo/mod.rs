@@ -97,7 +97,7 @@ fn tell(
     work_meanwhile(&cast, &story)?;
     story.chapter("Rosa is back: what she did is played back on the server");
     let summary = come_back(&cast, &story, &offline, arguments.json)?;
-    let seconds = started.elapsed().as_secs_f64();
+    let seconds = (started.elapsed().as_secs_f64() * 10.0).round() / 10.0;
     story.boxed(&[
         format!("{} things done offline, each one on the server exactly once.", offline.entries),
         "1 was refused by a rule of the server, with its reason; corrected, it went through."
@@ -238,7 +238,7 @@ fn work_offline(cast: &Cast, story: &Story) -> Result<Offline, CliError> {
     story.result(&format!(
         "Another one counted: {company} has {} open deals worth {} now.",
         attribute(&row, "openopportunities"),
-        attribute(&row, "openvalue")
+        amount(&row, "openvalue")
     ));
 
     story.tell("She adds a person whose e-mail address somebody else has already.");
@@ -249,7 +249,7 @@ fn work_offline(cast: &Cast, story: &Story) -> Result<Offline, CliError> {
 
     let second = data::id("account", 1);
     story.tell(&format!(
-        "She promises {} a large delivery; {} of credit would cover it.",
+        "She promises {} a large delivery; ${} of credit would cover it.",
         data::company(1),
         grouped(data::CREDIT_LIMIT.unsigned_abs())
     ));
@@ -317,7 +317,7 @@ fn come_back(
     story.result(&format!(
         "The account's sum counts the office's deal too: {} open deals worth {}.",
         attribute(&row, "openopportunities"),
-        attribute(&row, "openvalue")
+        amount(&row, "openvalue")
     ));
 
     story.tell("The job title was changed on both sides. The later value stands, and the other one is not lost; the department, which only the office wrote, is simply there:");
@@ -371,6 +371,12 @@ fn attribute(row: &Json, column: &str) -> String {
         Json::Null => "nothing".into(),
         other => other.to_string(),
     }
+}
+
+/// A column with whole dollars, as people write them.
+fn amount(row: &Json, column: &str) -> String {
+    let text = attribute(row, column);
+    text.parse().map_or(text, |whole| format!("${}", grouped(whole)))
 }
 
 fn row_id(answer: &Json) -> Uuid {
