@@ -322,6 +322,17 @@ fn come_back(
 
     story.tell("The job title was changed on both sides. The later value stands, and the other one is not lost; the department, which only the office wrote, is simply there:");
     story.show(rosa, &["conflicts", "list"])?;
+    let conflicts = rosa.ask(&["conflicts", "list"])?;
+    expect(
+        conflicts["conflicts"].as_array().map(Vec::len) == Some(1),
+        "there is not one conflict",
+    )?;
+    let contact = data::id("contact", 7).to_string();
+    let row = cast.office.ask(&["get", "contact", &contact])?;
+    let stands = attribute(&row, "jobtitle") == "Chief Buyer";
+    expect(stands && attribute(&row, "department") == "Purchasing", "a value was overwritten")?;
+    let one_refused = report["attention"].as_array().map(Vec::len) == Some(1);
+    expect(one_refused && applied + 1 == offline.entries, "other entries were refused")?;
 
     let refused = report["attention"][0].clone();
     let entry = refused["entry"].as_u64();
