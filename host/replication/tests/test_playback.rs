@@ -82,11 +82,7 @@ fn a_copy_of_a_device_is_never_merged() {
     };
     let other = |at: usize| {
         let text = String::from_utf8(entries[at].0.clone()).expect("JSON");
-        Frozen(
-            text.replace("three", "four")
-                .replace("two", "2")
-                .into_bytes(),
-        )
+        Frozen(text.replace("three", "four").replace("two", "2").into_bytes())
     };
     play(&entries[..2], 0).expect("played");
     let fault = play(&[other(1)], 0).expect_err("the same sequence with other content");

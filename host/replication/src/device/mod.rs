@@ -181,7 +181,6 @@ impl Device {
             prune: renew,
             offset_ms: 0,
             last_sync: None,
-            skipped: Vec::new(),
             counts: PlaybackCounts::default(),
         };
         record.store(&mut tx)?;
@@ -212,8 +211,13 @@ impl Device {
             last_sync: record.last_sync,
             offline_capable: record.offline_capable,
             offset_ms: record.offset_ms,
-            skipped: record.skipped,
+            skipped: self.skipped()?,
         })
+    }
+
+    /// Packages that do not run here by the trust file of now, and why.
+    fn skipped(&self) -> Result<Vec<SkippedPackage>, Fault> {
+        Ok(self.0.pipeline.registry()?.skipped.clone())
     }
 
     /// The state; `None` before the directory is connected.

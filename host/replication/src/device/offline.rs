@@ -81,7 +81,7 @@ impl Device {
         crash_point!("offline.after-adopt");
         progress.finish();
         let pulled = self.settle(progress, "offline.page-applied")?;
-        let skipped = self.record()?.skipped;
+        let skipped = self.skipped()?;
         Ok(GoOfflineReport {
             tables: pulled.tables,
             rows: pulled.rows,
@@ -103,7 +103,7 @@ impl Device {
         progress.note(&format!("The server does not answer; the copy of {copy_of} is used."));
         self.switch(DeviceState::Offline)?;
         Ok(GoOfflineReport {
-            skipped: record.skipped,
+            skipped: self.skipped()?,
             copy_of: Some(copy_of),
             ..GoOfflineReport::default()
         })

@@ -104,7 +104,7 @@ impl Device {
         for package in &skipped {
             progress.note(&format!("{} does not run here: {}", package.package, package.reason));
         }
-        self.change(|record| record.skipped = skipped)
+        Ok(())
     }
 
     fn local_package(&self, package: &Package) -> Result<Option<Vec<u8>>, Fault> {

@@ -2,7 +2,7 @@
 //! change is written in the transaction of what it describes.
 
 use offstage_model::{EntityReference, Fault, Timestamp, Uuid, code};
-use offstage_pipeline::{Caller, Organization, SkippedPackage};
+use offstage_pipeline::{Caller, Organization};
 use offstage_store::Tx;
 use serde::{Deserialize, Serialize};
 
@@ -81,7 +81,6 @@ pub(super) struct Record {
     /// Server clock minus this clock, in milliseconds.
     pub(super) offset_ms: i64,
     pub(super) last_sync: Option<Timestamp>,
-    pub(super) skipped: Vec<SkippedPackage>,
     pub(super) counts: PlaybackCounts,
 }
 
