@@ -10,9 +10,11 @@ use crate::{guests, workspace};
 /// Builds the sample plug-ins and the program, and runs its demo with `arguments`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     guests::build()?;
-    println!("building the program");
+    println!("building the program; the first time takes some minutes");
+    // All programs and not only this one: so wasmtime gets the same features as in the tests, and
+    // is compiled once.
     let status = workspace::cargo()
-        .args(["build", "--quiet", "--package", "offstage-cli"])
+        .args(["build", "--workspace", "--bins"])
         .current_dir(workspace::root())
         .status()
         .context("cannot start cargo")?;

@@ -74,7 +74,7 @@ fn build_modules(workspace_folder: &Path) -> Result<Vec<PathBuf>> {
     println!("building {}", workspace_folder.display());
     let target = workspace_folder.join("target");
     let status = workspace::cargo()
-        .args(["build", "--quiet", "--release", "--target", setup::TARGET])
+        .args(["build", "--release", "--target", setup::TARGET])
         .arg("--target-dir")
         .arg(&target)
         .current_dir(workspace_folder)
