@@ -123,7 +123,9 @@ pub mod code {
         CONFLICT = 0x8F00_000A, 409;
         /// Something that was named does not exist (entry, step, plug-in, device ...).
         NOT_FOUND = 0x8F00_000B, 404;
-        /// Too much at once.
+        /// The request is larger than a limit allows, and always will be.
+        TOO_LARGE_A_REQUEST = 0x8F00_000D, 400;
+        /// Busy: too much at once.
         LIMIT_EXCEEDED = 0x8F00_000C, 429;
     }
 }
@@ -147,12 +149,30 @@ pub struct Fault {
     /// The step that refused, by its stable key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// Time ran out, which says nothing about the request itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub timed_out: bool,
 }
 
 impl Fault {
     /// A fault with a code and a message.
     pub fn new(code: u32, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), status: None, hint: None, trace_id: None, step: None }
+        Self {
+            code,
+            message: message.into(),
+            status: None,
+            hint: None,
+            trace_id: None,
+            step: None,
+            timed_out: false,
+        }
+    }
+
+    /// Says that time ran out: the same request may succeed later.
+    #[must_use]
+    pub fn timed_out(mut self) -> Self {
+        self.timed_out = true;
+        self
     }
 
     /// Adds the next step for the person who reads it.
@@ -178,10 +198,11 @@ impl Fault {
     /// never becomes the outcome of a journal entry (`playback.md`, "Found by trying", 10).
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(
-            self.code,
-            code::UNREACHABLE | code::INTERNAL | code::STORE_UNUSABLE | code::LIMIT_EXCEEDED
-        )
+        self.timed_out
+            || matches!(
+                self.code,
+                code::UNREACHABLE | code::INTERNAL | code::STORE_UNUSABLE | code::LIMIT_EXCEEDED
+            )
     }
 
     /// The row `id` of `table` does not exist; the text that clients match (cases W5, C59).

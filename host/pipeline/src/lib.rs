@@ -24,6 +24,7 @@ mod services;
 mod session;
 mod stages;
 mod step_run;
+mod subject;
 mod trace;
 
 pub use caller::{CallOptions, Caller, Superseded};

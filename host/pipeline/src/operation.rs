@@ -98,7 +98,8 @@ impl Session {
         self.record_effective_request();
         self.read_images_before()?;
         self.main_operation()?;
-        self.run_stage(Stage::PostOperation)
+        self.run_stage(Stage::PostOperation)?;
+        self.drop_unsettled()
     }
 
     fn authorize(&self) -> Result<(), Fault> {

@@ -8,13 +8,15 @@ use crate::caller::Caller;
 use crate::operation::Operation;
 use crate::root::{Pipeline, RootStart};
 use crate::session::{Origin, Session};
+use offstage_model::entity::Attributes;
 use offstage_model::identity::Lineage;
 use offstage_model::journal::{
     EffectKind, EntryState, JournalEntry, OperationNode, ReconciliationReport, ReportLine,
-    RowOutcome, Verdict,
+    RowEffect, RowOutcome, StepRun, Verdict,
 };
-use offstage_model::request::message;
-use offstage_model::{Fault, Response, Timestamp, Uuid, Value, code};
+use offstage_model::registration::{Mode, StepDeclaration};
+use offstage_model::request::{message, parameter};
+use offstage_model::{Fault, Parameter, Response, Timestamp, Uuid, Value, code};
 use offstage_store::conflicts::Winner;
 use offstage_store::{ConflictRow, Stamp, Tx, WriteStamp};
 use std::collections::BTreeSet;
@@ -37,6 +39,16 @@ impl PlayContext {
         let corrected = time.plus_ms(self.offset_ms);
         corrected.max(self.last_sync.min(now)).min(now)
     }
+}
+
+/// Whether a registered step is the one that a device says it ran.
+fn is_compatible(step: &StepDeclaration, node: &OperationNode, run: &StepRun) -> bool {
+    let table = node.request.primary_table();
+    step.deployment.runs_offline()
+        && step.mode == Mode::Synchronous
+        && step.message == node.request.message
+        && (step.table.is_empty() || step.table == table)
+        && step.stage.number() == run.stage
 }
 
 /// What became of an entry that was applied.
@@ -133,13 +145,13 @@ impl Session {
     /// A device is not believed: each step that it says ran must be registered here for offline
     /// ("Found by trying to break it", 11 and 16).
     fn check_recorded(&self, root: &OperationNode) -> Result<(), Fault> {
-        for run in root.all().iter().flat_map(|node| &node.steps) {
+        for (node, run) in root.all().iter().flat_map(|n| n.steps.iter().map(move |r| (n, r))) {
             let known = self.registry.step(&run.key);
-            if known.is_none_or(|step| !step.declaration.deployment.runs_offline()) {
+            if !known.is_some_and(|step| is_compatible(&step.declaration, node, run)) {
                 return Err(Fault::new(
                     code::STEP_MISSING,
                     format!(
-                        "The step '{}' took part in this operation offline, and the server has no such step for offline use.",
+                        "The step '{}' took part in this operation offline, and the server has no such step for offline use, or one for something else.",
                         run.key
                     ),
                 )
@@ -181,6 +193,9 @@ impl Session {
             (EffectKind::Updated, message::UPDATE) => {
                 self.resolve_columns(&table, id, effect.base_version.unwrap_or(0), &effect.before)
             }
+            (EffectKind::Updated, message::SET_STATE) => {
+                self.resolve_state(&table, id, effect.base_version.unwrap_or(0), &effect)
+            }
             (EffectKind::Deleted, message::DELETE) => {
                 self.refuse_delete_of_changed(&table, id, effect.base_version.unwrap_or(0))
             }
@@ -193,7 +208,7 @@ impl Session {
         table: &str,
         id: Uuid,
         base: u64,
-        before: &offstage_model::entity::Attributes,
+        before: &Attributes,
     ) -> Result<(), Fault> {
         let columns: Vec<(String, Value)> = self
             .frame()
@@ -204,36 +219,74 @@ impl Session {
             let Some(foreign) = self.foreign_write(table, id, &column, base, &value)? else {
                 continue;
             };
-            // Later wins; a tie goes to the server.
-            let server_wins = foreign.time >= self.root.stamp.time;
-            if server_wins && let Some(target) = self.frame_mut().target_mut() {
+            let base_value = before.get(&column).cloned().unwrap_or_default();
+            let server_stands =
+                self.log_conflict(table, id, &column, (base_value, value), foreign)?;
+            if server_stands && let Some(target) = self.frame_mut().target_mut() {
                 target.attributes.remove(&column);
             }
-            let row = ConflictRow {
-                id: self.pipeline.random().guid(),
-                time: self.pipeline.clock().now(),
-                device: self.root.stamp.device,
-                sequence: self.root.stamp.sequence,
-                table: table.to_owned(),
-                row: id,
-                column: Some(column.clone()),
-                winner: if server_wins { Winner::Server } else { Winner::Client },
-                base: before.get(&column).cloned().unwrap_or_default(),
-                server: foreign.value.clone(),
-                client: value.clone(),
-                decided_by: "latest".to_owned(),
-            };
-            self.tx.put_conflict(&row)?;
-            self.report.push(ReportLine {
-                step: String::new(),
-                operation: format!("Update {table}({id})"),
-                column: Some(column),
-                verdict: Verdict::Conflict,
-                offline: Some(value),
-                server: Some(foreign.value),
-            });
         }
         Ok(())
+    }
+
+    /// State and status are one thing: where the server's stands, the request asks for what is.
+    fn resolve_state(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        base: u64,
+        effect: &RowEffect,
+    ) -> Result<(), Fault> {
+        let value =
+            |attributes: &Attributes| attributes.get("statuscode").cloned().unwrap_or_default();
+        let (before, after) = (value(&effect.before), value(&effect.after));
+        let Some(foreign) = self.foreign_write(table, id, "statuscode", base, &after)? else {
+            return Ok(());
+        };
+        let current = foreign.value.clone();
+        if self.log_conflict(table, id, "statuscode", (before, after), foreign)? {
+            let parameters = &mut self.frame_mut().context.input_parameters;
+            parameters.remove(parameter::STATE);
+            parameters.insert(parameter::STATUS.to_owned(), Parameter::Value(current));
+        }
+        Ok(())
+    }
+
+    /// Decides by `latest`, keeps the loser in the conflict log, and says whether the server's
+    /// value stands: later wins, a tie goes to the server.
+    fn log_conflict(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        column: &str,
+        (base, client): (Value, Value),
+        foreign: ForeignWrite,
+    ) -> Result<bool, Fault> {
+        let server_stands = foreign.time >= self.root.stamp.time;
+        let row = ConflictRow {
+            id: self.pipeline.random().guid(),
+            time: self.pipeline.clock().now(),
+            device: self.root.stamp.device,
+            sequence: self.root.stamp.sequence,
+            table: table.to_owned(),
+            row: id,
+            column: Some(column.to_owned()),
+            winner: if server_stands { Winner::Server } else { Winner::Client },
+            base,
+            server: foreign.value.clone(),
+            client: client.clone(),
+            decided_by: "latest".to_owned(),
+        };
+        self.tx.put_conflict(&row)?;
+        self.report.push(ReportLine {
+            step: String::new(),
+            operation: format!("Update {table}({id})"),
+            column: Some(column.to_owned()),
+            verdict: Verdict::Conflict,
+            offline: Some(client),
+            server: Some(foreign.value),
+        });
+        Ok(server_stands)
     }
 
     /// What somebody else wrote into a column after version `base`, when it is not `value` already.
@@ -259,6 +312,31 @@ impl Session {
         Ok(differs.then(|| ForeignWrite { value: current.clone(), time: stamp.time }))
     }
 
+    /// Whether anybody but the device wrote to the row since the device last saw it.
+    pub(crate) fn is_changed_by_others(
+        &mut self,
+        table: &str,
+        id: Uuid,
+        base: u64,
+    ) -> Result<bool, Fault> {
+        if !self.tx.exists(table, id)? {
+            return Ok(false);
+        }
+        let stamps = self.tx.stamps(table, id)?;
+        let device = self.root.stamp.device;
+        let mut all = stamps.columns.values().chain(&stamps.created);
+        Ok(all.any(|stamp| stamp.version > base && stamp.device != device))
+    }
+
+    /// The last server version that the device knew of the innermost operation's row.
+    pub(crate) fn recorded_base(&self) -> Option<u64> {
+        let context = &self.frame().context;
+        let (table, id) = (&context.primary_entity_name, context.primary_entity_id);
+        let effects = &self.frame().recorded.as_ref()?.effects;
+        let effect = effects.iter().find(|e| e.table == *table && e.id == id)?;
+        Some(effect.base_version.unwrap_or(0))
+    }
+
     /// A delete never takes away what others wrote meanwhile.
     pub(crate) fn refuse_delete_of_changed(
         &mut self,
@@ -266,19 +344,13 @@ impl Session {
         id: Uuid,
         base: u64,
     ) -> Result<(), Fault> {
-        if !self.tx.exists(table, id)? {
+        if !self.is_changed_by_others(table, id, base)? {
             return Ok(());
         }
-        let stamps = self.tx.stamps(table, id)?;
-        let device = self.root.stamp.device;
-        let mut all = stamps.columns.values().chain(&stamps.created);
-        match all.find(|stamp| stamp.version > base && stamp.device != device) {
-            None => Ok(()),
-            Some(_) => Err(Fault::new(
-                code::CONFLICT,
-                format!("{table}({id}) was changed on the server after the device last saw it."),
-            )
-            .hint("Look at the row, then retry the entry to delete it or discard the entry.")),
-        }
+        Err(Fault::new(
+            code::CONFLICT,
+            format!("{table}({id}) was changed on the server after the device last saw it."),
+        )
+        .hint("Look at the row, then retry the entry to delete it or discard the entry."))
     }
 }

@@ -128,12 +128,11 @@ impl Session {
     /// Whether somebody else wrote the column since the device last saw the row: then the server
     /// wins for columns that plug-ins write.
     fn is_foreign_since(&mut self, column: &str, value: &Value) -> Result<bool, Fault> {
+        let Some(base) = self.recorded_base() else {
+            return Ok(false);
+        };
         let context = &self.frame().context;
         let (table, id) = (context.primary_entity_name.clone(), context.primary_entity_id);
-        let base = self.frame().recorded.as_ref().and_then(|node| {
-            node.effects.iter().find(|e| e.table == table && e.id == id)?.base_version
-        });
-        let Some(base) = base else { return Ok(false) };
         Ok(self.foreign_write(&table, id, column, base, value)?.is_some())
     }
 
@@ -145,9 +144,17 @@ impl Session {
     ) -> Result<(), Fault> {
         let FinishedServices { recorded, issued, .. } = finished;
         for operation in &issued {
-            if let Some(pair) = operation.pair {
-                self.report_pair(step, &recorded[pair].node, &operation.node);
-            }
+            let Some(pair) = operation.pair else { continue };
+            let recorded = &recorded[pair];
+            let settled = issued_columns(&issued, recorded);
+            let Some(settled) = settled.filter(|_| leftover == Leftover::Carry) else {
+                self.report_pair(step, &recorded.node, &operation.node);
+                continue;
+            };
+            self.report_operation(step, &recorded.node, Verdict::Paired);
+            // The steps that the update triggers have met their recorded runs already.
+            let node = OperationNode { steps: Vec::new(), ..recorded.node.clone() };
+            self.replay_remaining_columns(step, &node, &settled)?;
         }
         for operation in recorded.iter().filter(|r| !r.paired) {
             let settled = issued_columns(&issued, operation);
@@ -230,7 +237,7 @@ impl Session {
         };
         let Some(id) = target.id else { return Ok(true) };
         let effect = node.effects.iter().find(|e| e.table == target.table && e.id == id);
-        let Some(base) = effect.and_then(|e| e.base_version) else {
+        let Some(base) = effect.map(|e| e.base_version.unwrap_or(0)) else {
             return Ok(true);
         };
         let columns: Vec<String> = target.attributes.keys().cloned().collect();
@@ -262,7 +269,9 @@ impl Session {
         let mut rest = node.clone();
         if let Some(Parameter::Entity(target)) = rest.request.parameters.get_mut(parameter::TARGET)
         {
-            self.report_columns(step, node, &target.attributes.clone(), settled);
+            let mut both = target.attributes.clone();
+            both.retain(|column, _| settled.contains_key(column));
+            self.report_columns(step, node, &both, settled);
             target.attributes.retain(|column, _| !settled.contains_key(column));
             if target.attributes.is_empty() {
                 return Ok(());

@@ -113,13 +113,13 @@ impl Pipeline {
         request: Request,
         options: CallOptions,
     ) -> Result<Response, Fault> {
-        let reads = request.is_read()
-            && !self.registry()?.listens(&request.message, request.primary_table());
+        let is_read = request.is_read();
+        let reads = is_read && !self.registry()?.listens(&request.message, request.primary_table());
         let mut tx = if reads { self.store().read()? } else { self.store().write()? };
-        if options.receipt && !reads {
+        let receipt = (options.receipt && !reads).then(|| request_hash(caller, &request));
+        if let Some(hash) = &receipt {
             let operation = options.operation.unwrap_or_default();
-            let hash = request_hash(caller, &request);
-            if let Some(response) = stored_answer(&mut tx, operation, &hash)? {
+            if let Some(response) = stored_answer(&mut tx, operation, hash)? {
                 return Ok(response);
             }
         }
@@ -127,7 +127,6 @@ impl Pipeline {
         let operation = start.operation;
         let registry = self.current_registry(&mut tx)?;
         let mut session = self.start(tx, registry, start);
-        let hash = request_hash(caller, &request);
         let root = Operation {
             lineage: Lineage::root(operation),
             depth: 1,
@@ -141,13 +140,14 @@ impl Pipeline {
         let mut state = session.into_state();
         match result {
             Ok((response, node)) => {
-                if self.side() == Side::Device && !reads {
+                let silent = is_read && node.all_effects().is_empty();
+                if self.side() == Side::Device && !silent {
                     self.journal(&mut state, node, &options)?;
                 }
-                if options.receipt && !reads {
+                if let Some(hash) = &receipt {
                     let bytes = serde_json::to_vec(&response)
                         .expect("BUG: model types always have a JSON form");
-                    state.tx.put_online_receipt(operation, &hash, &bytes, state.root.created_on)?;
+                    state.tx.put_online_receipt(operation, hash, &bytes, state.root.created_on)?;
                 }
                 self.commit(state)?;
                 Ok(response)
@@ -305,13 +305,13 @@ impl Pipeline {
 
     pub(crate) fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
         let version = tx.registration_version()?;
-        let (known, trust) = {
+        let trust = {
             let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
-            (state.registry.clone(), state.trust.clone())
+            match &state.registry {
+                Some(registry) if registry.version == version => return Ok(Arc::clone(registry)),
+                _ => state.trust.clone(),
+            }
         };
-        if let Some(registry) = known.filter(|r| r.version == version) {
-            return Ok(registry);
-        }
         let registry = Arc::new(Registry::load(tx, self.sandbox(), &trust)?);
         for SkippedPackage { package, reason, .. } in &registry.skipped {
             tracing::warn!(package, reason, "plug-in package skipped");

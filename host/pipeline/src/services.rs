@@ -95,7 +95,6 @@ impl StepServices {
     }
 
     fn read(&mut self, request: Request) -> Result<Response, Fault> {
-        self.note_read(&request);
         let operation = self.operation(request, self.lineage, 0, None);
         self.session.run(operation).map(|(response, _)| response)
     }
@@ -165,7 +164,11 @@ impl StepServices {
 
 impl Services for StepServices {
     fn execute(&mut self, request: Request) -> Result<Response, Fault> {
-        let result = if request.is_read() { self.read(request) } else { self.write(request) };
+        self.note_read(&request);
+        // A read that steps listen to can have effects, and is an operation like any other.
+        let plain = request.is_read()
+            && !self.session.registry.listens(&request.message, request.primary_table());
+        let result = if plain { self.read(request) } else { self.write(request) };
         if let Err(fault) = &result
             && self.outcome.nested_fault.is_none()
         {

@@ -140,7 +140,7 @@ impl Session {
         let operations_max = self.pipeline.limits().operations_max;
         if self.operations > operations_max {
             return Err(Fault::new(
-                code::LIMIT_EXCEEDED,
+                code::TOO_LARGE_A_REQUEST,
                 format!("The request led to more than {operations_max} operations."),
             )
             .hint("Split the work into several requests."));
@@ -150,7 +150,8 @@ impl Session {
             return Err(Fault::new(
                 code::PLUGIN_TIMEOUT,
                 format!("The request took longer than {seconds} s with all its plug-ins."),
-            ));
+            )
+            .timed_out());
         }
         Ok(())
     }

@@ -74,10 +74,26 @@ impl Session {
             self.settle(step);
             return self.carry_over(step, &recorded);
         }
-        // The step is the server's to run, and its trigger is gone: so are its effects. It stays
-        // unsettled, because a carried column may still trigger it.
-        if step.declaration.stage == Stage::PostOperation {
-            return self.drop_recorded(step, &recorded);
+        // The step is the server's to run, and its trigger is gone. It stays unsettled, because a
+        // carried column may still trigger it.
+        Ok(())
+    }
+
+    /// Drops, and reports, what recorded steps did whose trigger is gone on the server.
+    pub(crate) fn drop_unsettled(&mut self) -> Result<(), Fault> {
+        let Some(recorded) = &self.frame().recorded else {
+            return Ok(());
+        };
+        let unsettled: Vec<StepRun> = recorded
+            .steps
+            .iter()
+            .filter(|run| !self.frame().settled.contains(&run.key))
+            .cloned()
+            .collect();
+        for run in unsettled {
+            if let Some(step) = self.registry.step(&run.key).cloned() {
+                self.drop_recorded(&step, &run)?;
+            }
         }
         Ok(())
     }

@@ -5,9 +5,9 @@
 use crate::context::{acting_user, step_context};
 use crate::services::StepServices;
 use crate::session::{Origin, Session};
+use crate::subject;
 use offstage_model::journal::{ColumnChange, StepRun};
 use offstage_model::registration::{OnNestedError, PlaybackMode, Stage, Step};
-use offstage_model::request::parameter;
 use offstage_model::{ContextChange, Fault, Parameter, code};
 use offstage_sandbox::RunLimits;
 use std::collections::BTreeMap;
@@ -99,11 +99,11 @@ impl Session {
     fn apply(&mut self, step: &Step, changes: Vec<ContextChange>) -> Result<Columns, Fault> {
         let before_main = step.declaration.stage < Stage::MainOperation;
         let mut columns = Columns::new();
-        for change in changes {
-            if let Some((column, change)) = target_change(&change)
-                && before_main
-            {
-                columns.insert(column.to_owned(), change);
+        for mut change in changes {
+            if before_main {
+                let context = &self.frame().context;
+                subject::keep(&step.declaration.key, context, &mut change)?;
+                columns.extend(subject::column_changes(context, &change));
             }
             self.apply_change(step, change, before_main)?;
         }
@@ -163,20 +163,6 @@ fn input_entity<'a>(
 ) -> Option<&'a mut offstage_model::Entity> {
     match parameters.get_mut(name) {
         Some(Parameter::Entity(entity)) => Some(entity),
-        _ => None,
-    }
-}
-
-fn target_change(change: &ContextChange) -> Option<(&str, ColumnChange)> {
-    match change {
-        ContextChange::SetAttribute { parameter, column, value }
-            if parameter == parameter::TARGET =>
-        {
-            Some((column, ColumnChange::Set(value.clone())))
-        }
-        ContextChange::RemoveAttribute { parameter, column } if parameter == parameter::TARGET => {
-            Some((column, ColumnChange::Removed))
-        }
         _ => None,
     }
 }

@@ -196,6 +196,11 @@ impl RunError {
             }
             kind => format!("The plug-in '{plugin_type}' was ended: {kind}."),
         };
-        Fault::new(self.kind.code(), message).hint(self.kind.hint())
+        let fault = Fault::new(self.kind.code(), message).hint(self.kind.hint());
+        // The clock of a busy machine ended it: that says nothing about the request.
+        match &self.kind {
+            RunErrorKind::Deadline { .. } => fault.timed_out(),
+            _ => fault,
+        }
     }
 }

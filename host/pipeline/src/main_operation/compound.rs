@@ -55,7 +55,7 @@ impl Session {
         let requests_max = self.pipeline.limits().transaction_requests_max;
         if requests.len() > requests_max {
             return Err(Fault::new(
-                code::LIMIT_EXCEEDED,
+                code::TOO_LARGE_A_REQUEST,
                 format!("A transaction holds at most {requests_max} requests."),
             ));
         }
@@ -98,7 +98,7 @@ impl Session {
             request,
         };
         let (response, node) = self.run(operation)?;
-        if self.root.origin == Origin::Offline && !reads {
+        if self.root.origin == Origin::Offline && (!reads || !node.all_effects().is_empty()) {
             self.frame_mut().node.members.push(node);
         }
         Ok(response)

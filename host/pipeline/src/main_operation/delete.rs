@@ -50,7 +50,7 @@ impl Session {
         if relationship.delete == Cascade::None {
             return Ok(());
         }
-        for child in self.children(relationship, parent)? {
+        for child in self.children(&relationship.child, &relationship.lookup, parent)? {
             match relationship.delete {
                 Cascade::Cascade => self.cascade(relationship, child, Request::delete)?,
                 Cascade::RemoveLink => self.clear_lookup(relationship, child)?,
@@ -73,16 +73,16 @@ impl Session {
     /// The rows that refer to `parent`, within the limit.
     pub(super) fn children(
         &mut self,
-        relationship: &OneToMany,
+        child: &str,
+        lookup: &str,
         parent: Uuid,
     ) -> Result<Vec<Uuid>, Fault> {
         let rows_max = self.pipeline.limits().cascade_rows_max;
-        let children =
-            self.tx.children(&relationship.child, &relationship.lookup, parent, rows_max + 1)?;
+        let children = self.tx.children(child, lookup, parent, rows_max + 1)?;
         if children.len() > rows_max {
             return Err(Fault::new(
-                code::LIMIT_EXCEEDED,
-                format!("More than {rows_max} rows of '{}' hang on it.", relationship.child),
+                code::TOO_LARGE_A_REQUEST,
+                format!("More than {rows_max} rows of '{child}' hang on it."),
             ));
         }
         Ok(children)
@@ -168,8 +168,7 @@ impl Session {
             let (first, second) = link.lookups();
             let sides = [(&link.first, first), (&link.second, second)];
             for (_, lookup) in sides.iter().filter(|(side, _)| *side == table) {
-                let rows_max = self.pipeline.limits().cascade_rows_max;
-                for row in self.tx.children(&link.intersect, lookup, id, rows_max)? {
+                for row in self.children(&link.intersect, lookup, id)? {
                     self.remove_link(&link.intersect, row)?;
                 }
             }

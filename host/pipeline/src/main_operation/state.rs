@@ -58,7 +58,7 @@ impl Session {
             if relationship.assign != Cascade::Cascade {
                 continue;
             }
-            for child in self.children(relationship, id)? {
+            for child in self.children(&relationship.child, &relationship.lookup, id)? {
                 let to = Parameter::Value(Value::Reference(assignee.clone()));
                 self.cascade(relationship, child, |table, id| {
                     Request::new(message::ASSIGN)

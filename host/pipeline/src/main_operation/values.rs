@@ -1,7 +1,7 @@
 //! Checks the columns of a row that is to be written: names, types, ranges, references, computed
 //! names. Never writes.
 
-use crate::session::Session;
+use crate::session::{Origin, Session};
 use offstage_model::entity::Attributes;
 use offstage_model::metadata::{ColumnType, Table};
 use offstage_model::{Entity, EntityReference, Fault, Value, code};
@@ -116,11 +116,28 @@ impl Session {
     }
 
     /// Whether a caller asked that the row must still have the version that it read.
-    pub(super) fn check_version(&self, expected: Option<u64>, row: &Entity) -> Result<(), Fault> {
+    ///
+    /// In playback every entry of the device has moved the version; what counts is whether others
+    /// wrote to the row.
+    pub(super) fn check_version(
+        &mut self,
+        expected: Option<u64>,
+        row: &Entity,
+    ) -> Result<(), Fault> {
         let wanted = self.frame().context.input_parameters.get("ConcurrencyBehavior");
         let strict =
             matches!(wanted, Some(offstage_model::Parameter::Value(v)) if v.as_option() == Some(1));
-        if strict && expected.is_some() && expected != row.version {
+        let Some(expected) = expected.filter(|_| strict) else {
+            return Ok(());
+        };
+        let stale = match (self.root.origin, row.id) {
+            (Origin::Playback, Some(id)) => {
+                let base = self.recorded_base().unwrap_or(expected);
+                self.is_changed_by_others(&row.table, id, base)?
+            }
+            _ => row.version != Some(expected),
+        };
+        if stale {
             return Err(Fault::new(
                 code::VERSION_MISMATCH,
                 "The version of the existing record doesn't match the RowVersion property provided.",

@@ -5,6 +5,7 @@
 //! ```text
 //! set COLUMN VALUE            remove COLUMN              touch COLUMN (set it to what it is)
 //! create TABLE COL=VALUE ...  update TABLE ID COL=VALUE  delete TABLE ID   get TABLE ID COLUMN
+//! retarget TABLE              (tries to make the request about another row)
 //! catch COMMAND               (goes on when COMMAND fails)
 //! share NAME VALUE            output-set COLUMN VALUE (a column of BusinessEntity)
 //! trace TEXT                  throw TEXT                 throw-status STATUS TEXT
@@ -58,6 +59,10 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
             context.target_mut()?.set(column, value);
         }
         ["remove", column] => context.target_mut()?.remove(column),
+        ["retarget", table] => {
+            let other = Entity::with_id(*table, context.user_id);
+            context.set_input("Target", other);
+        }
         ["create", table, columns @ ..] => {
             let mut entity = Entity::new(*table);
             for pair in columns {
