@@ -305,8 +305,10 @@ pub enum Verdict {
     AddedByServer,
     /// Both made it with different values; the server's stands.
     Differs,
-    /// Both sides had changed the column; the later one stands.
-    Conflict,
+    /// Both sides had changed the column; the server's value stands.
+    ServerStands,
+    /// Both sides had changed the column; the device's value stands.
+    DeviceStands,
 }
 
 /// One line of a reconciliation report.

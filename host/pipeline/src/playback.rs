@@ -282,7 +282,7 @@ impl Session {
             step: String::new(),
             operation: format!("Update {table}({id})"),
             column: Some(column.to_owned()),
-            verdict: Verdict::Conflict,
+            verdict: if server_stands { Verdict::ServerStands } else { Verdict::DeviceStands },
             offline: Some(client),
             server: Some(foreign.value),
         });

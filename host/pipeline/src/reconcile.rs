@@ -250,7 +250,7 @@ impl Session {
                     step: step.declaration.key.clone(),
                     operation: describe(&node.request, node.row),
                     column: Some(column),
-                    verdict: Verdict::Conflict,
+                    verdict: Verdict::ServerStands,
                     offline: Some(value),
                     server: Some(server.value),
                 });

@@ -102,7 +102,9 @@ fn of_device(workspace: &Workspace) -> Result<Vec<Found>, CliError> {
     let mut found = Vec::new();
     for row in device.journal(&filter)? {
         let lines = device.entry(row.sequence)?.outcome.map(|o| o.report.lines).unwrap_or_default();
-        let conflicts = lines.into_iter().filter(|line| line.verdict == Verdict::Conflict);
+        let conflicts = lines
+            .into_iter()
+            .filter(|line| matches!(line.verdict, Verdict::ServerStands | Verdict::DeviceStands));
         found.extend(conflicts.map(|line| of_line(row.sequence, line)));
         if found.len() >= LISTED_MAX {
             break;
@@ -119,7 +121,10 @@ fn of_line(entry: u64, line: ReportLine) -> Found {
         column: line.column.clone().unwrap_or_else(|| "(the row)".into()),
         server: text(&line.server).unwrap_or_default(),
         device: text(&line.offline).unwrap_or_default(),
-        stands: "the later one",
+        stands: match line.verdict {
+            Verdict::ServerStands => "the server's",
+            _ => "the device's",
+        },
         json: json!({
             "entry": entry, "operation": line.operation, "column": line.column,
             "server": optional_json(line.server.as_ref()),

@@ -82,6 +82,7 @@ pub(crate) fn verdict_text(verdict: Verdict) -> &'static str {
         Verdict::Dropped => "only offline, dropped",
         Verdict::AddedByServer => "only on the server",
         Verdict::Differs => "differs, the server's stands",
-        Verdict::Conflict => "both sides changed it",
+        Verdict::ServerStands => "both changed it, the server's stands",
+        Verdict::DeviceStands => "both changed it, the device's stands",
     }
 }
