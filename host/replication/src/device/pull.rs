@@ -12,6 +12,7 @@ use offstage_model::query::Filter;
 use offstage_model::registration::{Package, Step};
 use offstage_model::{EntityReference, Fault, code};
 use offstage_subscription::TableCount;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
 /// A larger difference between the clocks is worth a note.
@@ -107,11 +108,11 @@ impl Device {
         Ok(())
     }
 
+    /// The package's content if it is here, whole: by its own hash, since a damaged one must be
+    /// fetched again and not kept.
     fn local_package(&self, package: &Package) -> Result<Option<Vec<u8>>, Fault> {
-        let mut tx = self.0.pipeline.store().read()?;
-        let known =
-            tx.packages()?.into_iter().any(|p| p.id == package.id && p.sha256 == package.sha256);
-        Ok(if known { tx.package_bytes(&package.id)? } else { None })
+        let bytes = self.0.pipeline.store().read()?.package_bytes(&package.id)?;
+        Ok(bytes.filter(|bytes| hex::encode(Sha256::digest(bytes)) == package.sha256))
     }
 
     /// One sync round. Interrupted anywhere, the next one goes on where this one stopped.
