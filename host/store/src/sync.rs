@@ -201,9 +201,10 @@ impl Tx {
     /// # Errors
     /// The database fails.
     pub fn sync_counts(&mut self, device: Uuid) -> Result<Vec<(String, u64, u64)>, StoreError> {
+        // By default SQLite walks everything that the device holds, because that is sorted by table.
         let sql = "SELECT tbl, SUM(CASE WHEN version = 0 THEN 0 ELSE 1 END),
                      SUM(CASE WHEN version = 0 THEN 1 ELSE 0 END)
-                   FROM os_sync_entry WHERE device = ?1 AND number IS NOT NULL
+                   FROM os_sync_entry INDEXED BY os_sync_entry_number WHERE device = ?1 AND number IS NOT NULL
                    GROUP BY tbl ORDER BY tbl";
         self.sql_rows("sync entry", sql, &[SqlValue::Guid(device)], |cells| {
             Ok((cells.text()?, cells.unsigned()?, cells.unsigned()?))
