@@ -54,10 +54,7 @@ fn parent_before(context: &Context) -> Result<Option<EntityReference>, PluginErr
     if context.message_name == "Create" {
         return Ok(None);
     }
-    Ok(context
-        .pre_image(IMAGE)?
-        .lookup("parentaccountid")?
-        .cloned())
+    Ok(context.pre_image(IMAGE)?.lookup("parentaccountid")?.cloned())
 }
 
 fn parent_after(

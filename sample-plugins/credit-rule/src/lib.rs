@@ -30,18 +30,16 @@ pub fn check_credit(context: &mut Context) -> Result<(), PluginError> {
     let Some(account) = opportunity.lookup("parentaccountid")? else {
         return Ok(());
     };
-    let account = context
-        .service()
-        .retrieve(account, ["name", "creditonhold", "creditlimit"])?;
+    let account = context.service().retrieve(account, ["name", "creditonhold", "creditlimit"])?;
     let name = account.text("name")?.unwrap_or("the account");
     if account.boolean("creditonhold")? == Some(true) {
         return Err(PluginError::new(format!("{name} is on credit hold.")));
     }
     let value = opportunity.money("estimatedvalue")?;
     match (value, account.money("creditlimit")?) {
-        (Some(value), Some(limit)) if value > limit => Err(PluginError::new(format!(
-            "Credit limit of {name} is {limit}; {value} exceeds it."
-        ))),
+        (Some(value), Some(limit)) if value > limit => {
+            Err(PluginError::new(format!("Credit limit of {name} is {limit}; {value} exceeds it.")))
+        }
         _ => Ok(()),
     }
 }

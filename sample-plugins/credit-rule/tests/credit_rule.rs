@@ -36,11 +36,7 @@ fn deal(account: Guid, value: i64) -> Entity {
 fn a_new_opportunity_is_judged() {
     let cases = [
         (FINE, 5000, None),
-        (
-            FINE,
-            5001,
-            Some("Credit limit of Fabrikam is 5000; 5001 exceeds it."),
-        ),
+        (FINE, 5001, Some("Credit limit of Fabrikam is 5000; 5001 exceeds it.")),
         (HELD, 1, Some("Litware is on credit hold.")),
         (OPEN, 1_000_000, None),
     ];
@@ -58,10 +54,7 @@ fn an_update_is_judged_with_what_it_does_not_mention() {
     let update = |row: Entity| organization.execute(Request::update(row));
     let row = || Entity::with_id("opportunity", DEAL);
     let error = update(row().with("estimatedvalue", money(6000))).unwrap_err();
-    assert_eq!(
-        error.message(),
-        "Credit limit of Fabrikam is 5000; 6000 exceeds it."
-    );
+    assert_eq!(error.message(), "Credit limit of Fabrikam is 5000; 6000 exceeds it.");
     let held = EntityReference::new("account", HELD);
     let error = update(row().with("parentaccountid", held)).unwrap_err();
     assert_eq!(error.message(), "Litware is on credit hold.");
@@ -73,16 +66,8 @@ fn an_update_is_judged_with_what_it_does_not_mention() {
 #[test]
 fn the_device_accepts_what_playback_rejects() {
     let organization = organization();
-    assert!(
-        organization
-            .run_as(Pass::Offline, Request::create(deal(HELD, 1)))
-            .steps
-            .is_empty()
-    );
+    assert!(organization.run_as(Pass::Offline, Request::create(deal(HELD, 1))).steps.is_empty());
     let runs = self::organization().run_twice(Request::create(deal(HELD, 1)));
     assert!(runs.offline.result.is_ok());
-    assert_eq!(
-        runs.problems(),
-        ["the playback is rejected: Litware is on credit hold."]
-    );
+    assert_eq!(runs.problems(), ["the playback is rejected: Litware is on credit hold."]);
 }

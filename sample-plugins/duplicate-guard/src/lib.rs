@@ -18,10 +18,7 @@ use offstage_sdk::{Context, PluginError, Query, column, plugin};
 )]
 pub fn refuse_duplicate(context: &mut Context) -> Result<(), PluginError> {
     let target = context.target()?;
-    let Some(email) = target
-        .text("emailaddress1")?
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
+    let Some(email) = target.text("emailaddress1")?.map(str::trim).filter(|text| !text.is_empty())
     else {
         return Ok(());
     };
@@ -41,7 +38,4 @@ pub fn refuse_duplicate(context: &mut Context) -> Result<(), PluginError> {
     Ok(())
 }
 
-offstage_sdk::export!(
-    package = "samples/duplicate-guard",
-    plugins = [refuse_duplicate]
-);
+offstage_sdk::export!(package = "samples/duplicate-guard", plugins = [refuse_duplicate]);

@@ -6,13 +6,11 @@ use offstage_sdk::testkit::Organization;
 use offstage_sdk::{Entity, Guid, Request};
 
 fn organization() -> Organization {
-    Organization::new()
-        .with_plugin(&refuse_duplicate::PLUGIN)
-        .with_row(
-            Entity::with_id("contact", Guid::from_u128(1))
-                .with("fullname", "Ann Lee")
-                .with("emailaddress1", "Ann@Example.com"),
-        )
+    Organization::new().with_plugin(&refuse_duplicate::PLUGIN).with_row(
+        Entity::with_id("contact", Guid::from_u128(1))
+            .with("fullname", "Ann Lee")
+            .with("emailaddress1", "Ann@Example.com"),
+    )
 }
 
 #[test]
@@ -34,9 +32,7 @@ fn a_taken_address_is_refused_in_any_case() {
 #[test]
 fn the_refusal_names_the_other_contact() {
     let contact = Entity::new("contact").with("emailaddress1", "ann@example.com");
-    let error = organization()
-        .execute(Request::create(contact))
-        .unwrap_err();
+    let error = organization().execute(Request::create(contact)).unwrap_err();
     assert_eq!(
         error.message(),
         "ann@example.com belongs to contact Ann Lee already. \

@@ -53,7 +53,4 @@ fn create_task(context: &Context) -> Result<(), PluginError> {
     Ok(())
 }
 
-offstage_sdk::export!(
-    package = "samples/follow-up-task",
-    plugins = [unguarded, guarded]
-);
+offstage_sdk::export!(package = "samples/follow-up-task", plugins = [unguarded, guarded]);

@@ -8,9 +8,7 @@ use offstage_sdk::{Entity, EntityReference, Guid, PluginError, Request};
 const ID: Guid = Guid::from_u128(1);
 
 fn organization() -> Organization {
-    Organization::new()
-        .with_plugin(&unguarded::PLUGIN)
-        .with_plugin(&guarded::PLUGIN)
+    Organization::new().with_plugin(&unguarded::PLUGIN).with_plugin(&guarded::PLUGIN)
 }
 
 fn create(table: &str) -> Request {
@@ -24,10 +22,7 @@ fn a_task_is_due_in_a_week() {
         organization.execute(create(table)).unwrap();
         let tasks = organization.rows("task");
         assert_eq!(tasks.len(), 1);
-        assert_eq!(
-            tasks[0].text("subject").unwrap(),
-            Some("Follow up: New roof")
-        );
+        assert_eq!(tasks[0].text("subject").unwrap(), Some("Follow up: New roof"));
         let due = tasks[0].date_time("scheduledend").unwrap().unwrap();
         assert_eq!(due, organization.now().add_days(7));
         let regarding = tasks[0].lookup("regardingobjectid").unwrap().unwrap();
@@ -39,10 +34,7 @@ fn a_task_is_due_in_a_week() {
 fn unguarded_the_two_tasks_are_one() {
     let runs = organization().run_twice(create("opportunity"));
     runs.assert_clean();
-    assert_eq!(
-        runs.offline.operations, runs.playback.operations,
-        "the same id, date and text"
-    );
+    assert_eq!(runs.offline.operations, runs.playback.operations, "the same id, date and text");
     assert_eq!(runs.reconciliation.paired(), 1);
 }
 

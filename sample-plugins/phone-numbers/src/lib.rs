@@ -43,11 +43,7 @@ const DEFAULT_REGION: &str = "US";
 )]
 pub fn normalize(context: &mut Context) -> Result<(), PluginError> {
     let configured = context.configuration.trim().to_ascii_uppercase();
-    let region = if configured.is_empty() {
-        DEFAULT_REGION.to_owned()
-    } else {
-        configured
-    };
+    let region = if configured.is_empty() { DEFAULT_REGION.to_owned() } else { configured };
     let mut target = context.target_mut()?;
     for (column, label) in COLUMNS {
         let Some(typed) = target.text(column)?.map(str::to_owned) else {

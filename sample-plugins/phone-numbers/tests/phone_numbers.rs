@@ -26,14 +26,8 @@ fn numbers_become_e164() {
         let organization = organization().with_configuration("phone-on-contact-create", region);
         let contact = Entity::with_id("contact", ID).with("telephone1", typed);
         organization.execute(Request::create(contact)).unwrap();
-        let row = organization
-            .row(&EntityReference::new("contact", ID))
-            .unwrap();
-        assert_eq!(
-            row.text("telephone1").unwrap(),
-            Some(expected),
-            "{typed} in {region}"
-        );
+        let row = organization.row(&EntityReference::new("contact", ID)).unwrap();
+        assert_eq!(row.text("telephone1").unwrap(), Some(expected), "{typed} in {region}");
     }
 }
 
@@ -54,38 +48,29 @@ fn an_unreadable_number_is_refused_with_its_column() {
     let error = organization.execute(Request::update(change)).unwrap_err();
     assert_eq!(error.code(), codes::ISV_ABORTED);
     assert!(
-        error
-            .message()
-            .starts_with("Mobile Phone (mobilephone): \"call me\" is no phone number"),
+        error.message().starts_with("Mobile Phone (mobilephone): \"call me\" is no phone number"),
         "{error}"
     );
     assert!(
-        !organization
-            .row(&EntityReference::new("contact", ID))
-            .unwrap()
-            .contains("mobilephone")
+        !organization.row(&EntityReference::new("contact", ID)).unwrap().contains("mobilephone")
     );
 }
 
 #[test]
 fn columns_that_are_empty_or_not_mentioned_are_left_alone() {
     let organization = organization().with_row(Entity::with_id("contact", ID));
-    let run = organization.run(Request::update(
-        Entity::with_id("contact", ID).with("lastname", "Ito"),
-    ));
+    let run =
+        organization.run(Request::update(Entity::with_id("contact", ID).with("lastname", "Ito")));
     assert!(run.steps.is_empty());
-    let cleared = Entity::with_id("contact", ID)
-        .with("fax", None::<&str>)
-        .with("telephone1", " ");
+    let cleared = Entity::with_id("contact", ID).with("fax", None::<&str>).with("telephone1", " ");
     let run = organization.run(Request::update(cleared));
     assert!(run.result.is_ok() && run.steps[0].changes.is_empty());
 }
 
 #[test]
 fn both_runs_agree() {
-    let contact = Entity::new("contact")
-        .with("telephone1", "202 555 0173")
-        .with("fax", "2025550174");
+    let contact =
+        Entity::new("contact").with("telephone1", "202 555 0173").with("fax", "2025550174");
     let runs = organization().run_twice(Request::create(contact));
     runs.assert_clean();
     assert_eq!(runs.reconciliation.paired(), 2);

@@ -11,11 +11,7 @@ use crate::value::Value;
 #[expect(missing_docs, reason = "the fields are the documentation")]
 pub enum Change {
     /// A column of a row in an input parameter was set.
-    SetAttribute {
-        parameter: String,
-        column: String,
-        value: Value,
-    },
+    SetAttribute { parameter: String, column: String, value: Value },
     /// A column of a row in an input parameter was taken out.
     RemoveAttribute { parameter: String, column: String },
     /// An input parameter was set.

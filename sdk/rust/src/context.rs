@@ -99,9 +99,7 @@ impl ExecutionContext {
     /// # Errors
     /// [`DataError::MissingParameter`].
     pub fn input(&self, name: &str) -> Result<&Parameter, DataError> {
-        self.input_parameters
-            .get(name)
-            .ok_or_else(|| missing(&self.message_name, name))
+        self.input_parameters.get(name).ok_or_else(|| missing(&self.message_name, name))
     }
 
     /// Returns the row in `Target`, in Create, Update and Upsert.
@@ -112,12 +110,7 @@ impl ExecutionContext {
     pub fn target(&self) -> Result<&Entity, DataError> {
         match self.input("Target")? {
             Parameter::Entity(entity) => Ok(entity),
-            other => Err(wrong_type(
-                &self.message_name,
-                "Target",
-                "entity",
-                other.kind(),
-            )),
+            other => Err(wrong_type(&self.message_name, "Target", "entity", other.kind())),
         }
     }
 
@@ -127,14 +120,9 @@ impl ExecutionContext {
     /// [`DataError::MissingId`] if the row has no id yet, as before the main operation of a Create.
     pub fn primary_reference(&self) -> Result<EntityReference, DataError> {
         if self.primary_entity_id.is_nil() {
-            return Err(DataError::MissingId {
-                table: self.primary_entity_name.clone(),
-            });
+            return Err(DataError::MissingId { table: self.primary_entity_name.clone() });
         }
-        Ok(EntityReference::new(
-            self.primary_entity_name.clone(),
-            self.primary_entity_id,
-        ))
+        Ok(EntityReference::new(self.primary_entity_name.clone(), self.primary_entity_id))
     }
 
     /// Returns the pre-image of this alias: the row before the main operation.
@@ -159,15 +147,13 @@ impl ExecutionContext {
         kind: &'static str,
         alias: &str,
     ) -> Result<&'a Entity, DataError> {
-        images
-            .iter()
-            .find(|image| image.alias == alias)
-            .map(|image| &image.entity)
-            .ok_or_else(|| DataError::MissingImage {
+        images.iter().find(|image| image.alias == alias).map(|image| &image.entity).ok_or_else(
+            || DataError::MissingImage {
                 step: self.step_key.clone(),
                 kind,
                 alias: alias.to_owned(),
-            })
+            },
+        )
     }
 }
 
@@ -189,10 +175,7 @@ impl Deref for Context {
 
 impl From<ExecutionContext> for Context {
     fn from(execution: ExecutionContext) -> Self {
-        Self {
-            execution,
-            changes: Vec::new(),
-        }
+        Self { execution, changes: Vec::new() }
     }
 }
 
@@ -235,11 +218,9 @@ impl Context {
         let message = &self.execution.message_name;
         match self.execution.input_parameters.get_mut(parameter) {
             None => Err(missing(message, parameter)),
-            Some(Parameter::Entity(entity)) => Ok(EntityMut {
-                parameter: parameter.to_owned(),
-                entity,
-                log: &mut self.changes,
-            }),
+            Some(Parameter::Entity(entity)) => {
+                Ok(EntityMut { parameter: parameter.to_owned(), entity, log: &mut self.changes })
+            }
             Some(other) => Err(wrong_type(message, parameter, "entity", other.kind())),
         }
     }
@@ -248,56 +229,39 @@ impl Context {
     pub fn set_input(&mut self, name: &str, parameter: impl Into<Parameter>) {
         let parameter = parameter.into();
         self.execution.input_parameters.set(name, parameter.clone());
-        self.changes.push(Change::SetInput {
-            name: name.to_owned(),
-            parameter,
-        });
+        self.changes.push(Change::SetInput { name: name.to_owned(), parameter });
     }
 
     /// Takes an input parameter out.
     pub fn remove_input(&mut self, name: &str) {
         self.execution.input_parameters.remove(name);
-        self.changes.push(Change::RemoveInput {
-            name: name.to_owned(),
-        });
+        self.changes.push(Change::RemoveInput { name: name.to_owned() });
     }
 
     /// Sets an output parameter.
     pub fn set_output(&mut self, name: &str, parameter: impl Into<Parameter>) {
         let parameter = parameter.into();
-        self.execution
-            .output_parameters
-            .set(name, parameter.clone());
-        self.changes.push(Change::SetOutput {
-            name: name.to_owned(),
-            parameter,
-        });
+        self.execution.output_parameters.set(name, parameter.clone());
+        self.changes.push(Change::SetOutput { name: name.to_owned(), parameter });
     }
 
     /// Takes an output parameter out.
     pub fn remove_output(&mut self, name: &str) {
         self.execution.output_parameters.remove(name);
-        self.changes.push(Change::RemoveOutput {
-            name: name.to_owned(),
-        });
+        self.changes.push(Change::RemoveOutput { name: name.to_owned() });
     }
 
     /// Sets a shared variable, for later steps of the same operation.
     pub fn set_shared_variable(&mut self, name: &str, parameter: impl Into<Parameter>) {
         let parameter = parameter.into();
         self.execution.shared_variables.set(name, parameter.clone());
-        self.changes.push(Change::SetSharedVariable {
-            name: name.to_owned(),
-            parameter,
-        });
+        self.changes.push(Change::SetSharedVariable { name: name.to_owned(), parameter });
     }
 
     /// Takes a shared variable out.
     pub fn remove_shared_variable(&mut self, name: &str) {
         self.execution.shared_variables.remove(name);
-        self.changes.push(Change::RemoveSharedVariable {
-            name: name.to_owned(),
-        });
+        self.changes.push(Change::RemoveSharedVariable { name: name.to_owned() });
     }
 
     /// Lists what was explicitly set and removed so far, in order.

@@ -24,11 +24,7 @@ pub struct EntityReference {
 impl EntityReference {
     /// Makes a reference without a name.
     pub fn new(table: impl Into<String>, id: Guid) -> Self {
-        Self {
-            table: table.into(),
-            id,
-            name: None,
-        }
+        Self { table: table.into(), id, name: None }
     }
 
     /// Tells whether both name the same row, whatever name they show.
@@ -57,19 +53,12 @@ pub struct Entity {
 impl Entity {
     /// Makes a row without columns.
     pub fn new(table: impl Into<String>) -> Self {
-        Self {
-            table: table.into(),
-            ..Self::default()
-        }
+        Self { table: table.into(), ..Self::default() }
     }
 
     /// Makes a row that has an id, as for an update.
     pub fn with_id(table: impl Into<String>, id: Guid) -> Self {
-        Self {
-            table: table.into(),
-            id: Some(id),
-            ..Self::default()
-        }
+        Self { table: table.into(), id: Some(id), ..Self::default() }
     }
 
     /// Sets a column and returns the row, to build one in a chain.
@@ -90,19 +79,13 @@ impl Entity {
 
     /// Takes a column out, so that the request no longer mentions it.
     pub fn remove(&mut self, column: &str) -> Option<Value> {
-        let at = self
-            .attributes
-            .iter()
-            .position(|(name, _)| name == column)?;
+        let at = self.attributes.iter().position(|(name, _)| name == column)?;
         Some(self.attributes.remove(at).1)
     }
 
     /// Returns a column's value, [`Value::Null`] included; `None` if the column is not mentioned.
     pub fn get(&self, column: &str) -> Option<&Value> {
-        self.attributes
-            .iter()
-            .find(|(name, _)| name == column)
-            .map(|(_, value)| value)
+        self.attributes.iter().find(|(name, _)| name == column).map(|(_, value)| value)
     }
 
     /// Tells whether the column is mentioned, even as null.
@@ -112,9 +95,7 @@ impl Entity {
 
     /// Lists the columns and values in the order they were set.
     pub fn attributes(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
-        self.attributes
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
+        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
     }
 
     /// Returns the columns and values.
@@ -127,9 +108,7 @@ impl Entity {
     /// # Errors
     /// [`DataError::MissingId`] if the row has no id yet.
     pub fn reference(&self) -> Result<EntityReference, DataError> {
-        let id = self.id.ok_or_else(|| DataError::MissingId {
-            table: self.table.clone(),
-        })?;
+        let id = self.id.ok_or_else(|| DataError::MissingId { table: self.table.clone() })?;
         Ok(EntityReference::new(self.table.clone(), id))
     }
 
@@ -148,18 +127,13 @@ impl Entity {
     #[must_use]
     pub fn select(&self, columns: &ColumnSet) -> Self {
         let mut selected = self.clone();
-        selected
-            .attributes
-            .retain(|(column, _)| columns.contains(column));
+        selected.attributes.retain(|(column, _)| columns.contains(column));
         selected
     }
 
     /// Returns the error for a column that must have a value and has none.
     pub fn missing(&self, column: &str) -> DataError {
-        DataError::MissingColumn {
-            table: self.table.clone(),
-            column: column.to_owned(),
-        }
+        DataError::MissingColumn { table: self.table.clone(), column: column.to_owned() }
     }
 
     fn typed<'a, T>(
@@ -171,14 +145,12 @@ impl Entity {
         let Some(value) = self.get(column).filter(|value| !value.is_null()) else {
             return Ok(None);
         };
-        pick(value)
-            .map(Some)
-            .ok_or_else(|| DataError::WrongColumnType {
-                table: self.table.clone(),
-                column: column.to_owned(),
-                expected,
-                found: value.kind(),
-            })
+        pick(value).map(Some).ok_or_else(|| DataError::WrongColumnType {
+            table: self.table.clone(),
+            column: column.to_owned(),
+            expected,
+            found: value.kind(),
+        })
     }
 }
 

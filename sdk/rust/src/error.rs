@@ -33,11 +33,7 @@ pub struct PluginError {
 impl PluginError {
     /// Makes an error that the caller sees as it is, with code 0x80040265.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            code: codes::ISV_ABORTED,
-            status: 0,
-        }
+        Self { message: message.into(), code: codes::ISV_ABORTED, status: 0 }
     }
 
     /// Replaces the code.

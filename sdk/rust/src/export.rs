@@ -74,10 +74,7 @@ macro_rules! __export_component {
 /// Stops the build for a package that no host could register.
 pub const fn check_package(package: &str, plugins: &[&PluginDefinition]) {
     let name = package.as_bytes();
-    assert!(
-        !name.is_empty(),
-        "the package name is empty; write one such as \"contoso/sales\""
-    );
+    assert!(!name.is_empty(), "the package name is empty; write one such as \"contoso/sales\"");
     let mut at = 0;
     while at < name.len() {
         assert!(
@@ -91,10 +88,7 @@ pub const fn check_package(package: &str, plugins: &[&PluginDefinition]) {
         let mut right = left + 1;
         while right < plugins.len() {
             assert!(
-                !equal(
-                    plugins[left].type_name.as_bytes(),
-                    plugins[right].type_name.as_bytes()
-                ),
+                !equal(plugins[left].type_name.as_bytes(), plugins[right].type_name.as_bytes()),
                 "two plug-ins of the package have the same type name"
             );
             right += 1;
@@ -137,10 +131,7 @@ pub const fn section<const N: usize>(header: &str, plugins: &[&PluginDefinition]
         end = push_line(&mut bytes, end, plugins[at].declaration.as_bytes());
         at += 1;
     }
-    assert!(
-        end == N,
-        "BUG: the section's length was computed from the same lines"
-    );
+    assert!(end == N, "BUG: the section's length was computed from the same lines");
     bytes
 }
 

@@ -29,12 +29,8 @@ pub(crate) fn to_arena(filter: Option<Filter>) -> Vec<Node> {
 }
 
 fn push(filter: Filter, arena: &mut Vec<Node>) -> u32 {
-    let mut push_each = |filters: Vec<Filter>| {
-        filters
-            .into_iter()
-            .map(|filter| push(filter, arena))
-            .collect()
-    };
+    let mut push_each =
+        |filters: Vec<Filter>| filters.into_iter().map(|filter| push(filter, arena)).collect();
     let node = match filter {
         Filter::All(filters) => Node::All(push_each(filters)),
         Filter::Any(filters) => Node::Any(push_each(filters)),
@@ -53,12 +49,10 @@ pub(crate) fn from_arena(arena: Vec<Node>) -> Result<Option<Filter>, DataError> 
     let mut done: Vec<Option<Filter>> = Vec::with_capacity(arena.len());
     for (index, node) in arena.into_iter().enumerate() {
         let mut take = |child: u32| {
-            done.get_mut(child as usize)
-                .and_then(Option::take)
-                .ok_or(DataError::BadFilter {
-                    node: index,
-                    reason: "a child must come before its parent and have no other parent",
-                })
+            done.get_mut(child as usize).and_then(Option::take).ok_or(DataError::BadFilter {
+                node: index,
+                reason: "a child must come before its parent and have no other parent",
+            })
         };
         let filter = match node {
             Node::All(children) => {
@@ -74,10 +68,7 @@ pub(crate) fn from_arena(arena: Vec<Node>) -> Result<Option<Filter>, DataError> 
     }
     let root = done.pop().flatten();
     match done.iter().position(Option::is_some) {
-        Some(node) => Err(DataError::BadFilter {
-            node,
-            reason: "no other node refers to it",
-        }),
+        Some(node) => Err(DataError::BadFilter { node, reason: "no other node refers to it" }),
         None => Ok(root),
     }
 }

@@ -53,13 +53,8 @@ impl FromStr for Guid {
 
     /// Reads the hyphenated form, with or without braces, in either case.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let refused = || ParseGuidError {
-            text: text.to_owned(),
-        };
-        let bare = text
-            .strip_prefix('{')
-            .and_then(|rest| rest.strip_suffix('}'))
-            .unwrap_or(text);
+        let refused = || ParseGuidError { text: text.to_owned() };
+        let bare = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
         let bytes = bare.as_bytes();
         if bytes.len() != 36 || [8, 13, 18, 23].iter().any(|&at| bytes[at] != b'-') {
             return Err(refused());
@@ -68,9 +63,7 @@ impl FromStr for Guid {
         if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refused());
         }
-        u128::from_str_radix(&digits, 16)
-            .map(Self)
-            .map_err(|_| refused())
+        u128::from_str_radix(&digits, 16).map(Self).map_err(|_| refused())
     }
 }
 

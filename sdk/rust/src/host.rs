@@ -10,10 +10,7 @@ use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
 
 /// What a host does for a plug-in; one method per import of the contract.
-#[allow(
-    missing_docs,
-    reason = "each method is the import of the same name in plugin.wit"
-)]
+#[allow(missing_docs, reason = "each method is the import of the same name in plugin.wit")]
 pub trait Host {
     fn execute(&self, request: Request) -> Result<Parameters, PluginError>;
     fn parent_context(&self, level: u32) -> Option<ExecutionContext>;

@@ -129,10 +129,7 @@ impl Not for Filter {
 
 /// Starts a condition on a column of the queried table.
 pub fn column(name: &str) -> Column {
-    Column {
-        path: Vec::new(),
-        name: name.to_owned(),
-    }
+    Column { path: Vec::new(), name: name.to_owned() }
 }
 
 /// A column to compare; see [`column`].
@@ -151,12 +148,7 @@ impl Column {
     }
 
     fn compare(self, operator: Operator, values: Vec<Value>) -> Filter {
-        Filter::Condition(Condition {
-            path: self.path,
-            column: self.name,
-            operator,
-            values,
-        })
+        Filter::Condition(Condition { path: self.path, column: self.name, operator, values })
     }
 }
 
@@ -211,10 +203,7 @@ impl Column {
 
     /// The column has none of these values.
     pub fn is_not_in<V: Into<Value>>(self, values: impl IntoIterator<Item = V>) -> Filter {
-        self.compare(
-            Operator::NotIn,
-            values.into_iter().map(Into::into).collect(),
-        )
+        self.compare(Operator::NotIn, values.into_iter().map(Into::into).collect())
     }
 
     /// The column is the user who runs the plug-in.
@@ -261,10 +250,7 @@ pub struct Query {
 impl Query {
     /// Starts a query for all columns of all rows of a table.
     pub fn new(table: impl Into<String>) -> Self {
-        Self {
-            table: table.into(),
-            ..Self::default()
-        }
+        Self { table: table.into(), ..Self::default() }
     }
 
     /// Returns only these columns.
@@ -287,20 +273,14 @@ impl Query {
     /// Adds a sort key, smallest first.
     #[must_use]
     pub fn order_by(mut self, column: &str) -> Self {
-        self.orders.push(Order {
-            column: column.to_owned(),
-            descending: false,
-        });
+        self.orders.push(Order { column: column.to_owned(), descending: false });
         self
     }
 
     /// Adds a sort key, greatest first.
     #[must_use]
     pub fn order_by_descending(mut self, column: &str) -> Self {
-        self.orders.push(Order {
-            column: column.to_owned(),
-            descending: true,
-        });
+        self.orders.push(Order { column: column.to_owned(), descending: true });
         self
     }
 

@@ -96,24 +96,16 @@ impl Parameters {
 
     /// Returns a parameter.
     pub fn get(&self, name: &str) -> Option<&Parameter> {
-        self.0
-            .iter()
-            .find(|(held, _)| held == name)
-            .map(|(_, parameter)| parameter)
+        self.0.iter().find(|(held, _)| held == name).map(|(_, parameter)| parameter)
     }
 
     pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Parameter> {
-        self.0
-            .iter_mut()
-            .find(|(held, _)| held == name)
-            .map(|(_, parameter)| parameter)
+        self.0.iter_mut().find(|(held, _)| held == name).map(|(_, parameter)| parameter)
     }
 
     /// Lists the parameters in the order they were set.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Parameter)> {
-        self.0
-            .iter()
-            .map(|(name, parameter)| (name.as_str(), parameter))
+        self.0.iter().map(|(name, parameter)| (name.as_str(), parameter))
     }
 
     /// Takes a parameter out of a response as a row.
@@ -150,10 +142,7 @@ impl Parameters {
 }
 
 pub(crate) fn missing(message: &str, parameter: &str) -> DataError {
-    DataError::MissingParameter {
-        message: message.to_owned(),
-        parameter: parameter.to_owned(),
-    }
+    DataError::MissingParameter { message: message.to_owned(), parameter: parameter.to_owned() }
 }
 
 pub(crate) fn wrong_type(
@@ -197,10 +186,7 @@ pub struct Request {
 impl Request {
     /// Starts a request without parameters.
     pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            parameters: Parameters::new(),
-        }
+        Self { message: message.into(), parameters: Parameters::new() }
     }
 
     /// Sets a parameter.
@@ -217,9 +203,7 @@ impl Request {
 
     /// Makes a Retrieve request.
     pub fn retrieve(target: EntityReference, columns: impl Into<ColumnSet>) -> Self {
-        Self::new("Retrieve")
-            .with("Target", target)
-            .with("ColumnSet", columns.into())
+        Self::new("Retrieve").with("Target", target).with("ColumnSet", columns.into())
     }
 
     /// Makes a RetrieveMultiple request.

@@ -113,8 +113,7 @@ impl OrganizationService {
         relationship: &str,
         related: Vec<EntityReference>,
     ) -> Result<(), PluginError> {
-        self.execute(relate("Associate", target, relationship, related))
-            .map(drop)
+        self.execute(relate("Associate", target, relationship, related)).map(drop)
     }
 
     /// Unlinks rows of a relationship.
@@ -124,8 +123,7 @@ impl OrganizationService {
         relationship: &str,
         related: Vec<EntityReference>,
     ) -> Result<(), PluginError> {
-        self.execute(relate("Disassociate", target, relationship, related))
-            .map(drop)
+        self.execute(relate("Disassociate", target, relationship, related)).map(drop)
     }
 
     /// Sets a row's state and status.
@@ -148,9 +146,7 @@ impl OrganizationService {
         target: &EntityReference,
         assignee: &EntityReference,
     ) -> Result<(), PluginError> {
-        let request = Request::new("Assign")
-            .with("Target", target)
-            .with("Assignee", assignee);
+        let request = Request::new("Assign").with("Target", target).with("Assignee", assignee);
         self.execute(request).map(drop)
     }
 }

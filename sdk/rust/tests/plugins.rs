@@ -69,15 +69,8 @@ fn offline_only_effect(context: &mut Context) -> Result<(), PluginError> {
          image(kind = Both, alias = "row", attributes("lastname"))),
 )]
 fn images(context: &mut Context) -> Result<(), PluginError> {
-    let before = context
-        .pre_image("row")?
-        .text("lastname")?
-        .unwrap_or_default()
-        .to_owned();
-    let after = context
-        .post_image("row")?
-        .text("lastname")?
-        .unwrap_or_default();
+    let before = context.pre_image("row")?.text("lastname")?.unwrap_or_default().to_owned();
+    let after = context.post_image("row")?.text("lastname")?.unwrap_or_default();
     context.trace(format!("{before} -> {after}"));
     Ok(())
 }
@@ -101,10 +94,7 @@ fn swallow(context: &mut Context) -> Result<(), PluginError> {
 )]
 fn endless(context: &mut Context) -> Result<(), PluginError> {
     let parent = context.parent_context(1).map(|parent| parent.depth);
-    assert_eq!(
-        parent,
-        context.depth.checked_sub(1).filter(|&depth| depth > 0)
-    );
+    assert_eq!(parent, context.depth.checked_sub(1).filter(|&depth| depth > 0));
     context.service().create(Entity::new("loop")).map(drop)
 }
 
@@ -124,16 +114,7 @@ fn double(context: &mut Context) -> Result<(), PluginError> {
 
 offstage_sdk::export!(
     package = "test/plugins",
-    plugins = [
-        derive,
-        clock,
-        guarded,
-        offline_only_effect,
-        images,
-        swallow,
-        endless,
-        self::double
-    ]
+    plugins = [derive, clock, guarded, offline_only_effect, images, swallow, endless, self::double]
 );
 
 #[test]
@@ -179,25 +160,15 @@ fn both_runs_name_the_same_things() {
 #[test]
 fn what_differs_or_is_lost_is_not_clean() {
     let create = || Request::create(Entity::new("contact"));
-    let runs = Organization::new()
-        .with_plugin(&clock::PLUGIN)
-        .run_twice(create());
+    let runs = Organization::new().with_plugin(&clock::PLUGIN).run_twice(create());
     assert_eq!(runs.reconciliation.count(Outcome::Differs), 1);
-    assert!(
-        runs.problems()[0].contains("clock: column seen: Differs"),
-        "{:?}",
-        runs.problems()
-    );
+    assert!(runs.problems()[0].contains("clock: column seen: Differs"), "{:?}", runs.problems());
 
-    let runs = Organization::new()
-        .with_plugin(&offline_only_effect::PLUGIN)
-        .run_twice(create());
+    let runs = Organization::new().with_plugin(&offline_only_effect::PLUGIN).run_twice(create());
     assert_eq!(runs.reconciliation.count(Outcome::Dropped), 1);
     assert_eq!(runs.problems().len(), 1);
 
-    let runs = Organization::new()
-        .with_plugin(&guarded::PLUGIN)
-        .run_twice(create());
+    let runs = Organization::new().with_plugin(&guarded::PLUGIN).run_twice(create());
     runs.assert_clean();
     assert_eq!(runs.reconciliation.count(Outcome::CarriedOver), 1);
     assert_eq!(runs.reconciliation.unpaired_offline().count(), 1);
@@ -211,54 +182,31 @@ fn images_hold_the_row_before_and_after() {
         .with_row(Entity::with_id("contact", id).with("lastname", "Old"));
     let update =
         |column, value| Request::update(Entity::with_id("contact", id).with(column, value));
-    assert_eq!(
-        organization.run(update("lastname", "New")).trace,
-        ["Old -> New"]
-    );
-    assert!(
-        organization
-            .run(update("firstname", "Ann"))
-            .trace
-            .is_empty(),
-        "not filtered in"
-    );
+    assert_eq!(organization.run(update("lastname", "New")).trace, ["Old -> New"]);
+    assert!(organization.run(update("firstname", "Ann")).trace.is_empty(), "not filtered in");
     let offline = organization.run_as(Pass::Offline, update("lastname", "Newer"));
-    assert!(
-        offline.steps.is_empty(),
-        "a step is for the server unless it says otherwise"
-    );
+    assert!(offline.steps.is_empty(), "a step is for the server unless it says otherwise");
 }
 
 #[test]
 fn a_swallowed_nested_error_fails_the_request_unless_the_step_catches() {
     let organization = Organization::new().with_plugin(&swallow::PLUGIN);
-    let error = organization
-        .execute(Request::create(Entity::new("account")))
-        .unwrap_err();
+    let error = organization.execute(Request::create(Entity::new("account"))).unwrap_err();
     assert_eq!(error.code(), 0x8009_000C);
-    assert!(
-        organization.rows("account").is_empty(),
-        "the root is rolled back"
-    );
-    organization
-        .execute(Request::create(Entity::new("lead")))
-        .unwrap();
+    assert!(organization.rows("account").is_empty(), "the root is rolled back");
+    organization.execute(Request::create(Entity::new("lead"))).unwrap();
     assert_eq!(organization.rows("lead").len(), 1);
 }
 
 #[test]
 fn a_loop_ends_at_depth_eight_and_a_fault_is_injected_once() {
-    let organization = Organization::new()
-        .with_plugin(&endless::PLUGIN)
-        .with_fault(
-            "Create",
-            "contact",
-            PluginError::new("disk full").with_code(0x8004_0216),
-            1,
-        );
-    let error = organization
-        .execute(Request::create(Entity::new("loop")))
-        .unwrap_err();
+    let organization = Organization::new().with_plugin(&endless::PLUGIN).with_fault(
+        "Create",
+        "contact",
+        PluginError::new("disk full").with_code(0x8004_0216),
+        1,
+    );
+    let error = organization.execute(Request::create(Entity::new("loop"))).unwrap_err();
     assert_eq!(error.code(), 0x8004_4182);
     assert!(organization.rows("loop").is_empty());
     let create = || organization.execute(Request::create(Entity::new("contact")));
@@ -269,33 +217,22 @@ fn a_loop_ends_at_depth_eight_and_a_fault_is_injected_once() {
 #[test]
 fn a_custom_message_is_its_plugin() {
     let organization = Organization::new().with_plugin(&double::PLUGIN);
-    let output = organization
-        .execute(Request::new("new_Double").with("Number", 21))
-        .unwrap();
+    let output = organization.execute(Request::new("new_Double").with("Number", 21)).unwrap();
     assert_eq!(output, Parameters::new().with("Result", 42));
-    let error = organization
-        .execute(Request::new("new_Triple"))
-        .unwrap_err();
+    let error = organization.execute(Request::new("new_Triple")).unwrap_err();
     assert_eq!(error.code(), codes::MESSAGE_NOT_SUPPORTED);
-    let error = organization
-        .execute(Request::new("new_Double"))
-        .unwrap_err();
-    assert_eq!(
-        error.message(),
-        "message `new_Double` has no parameter `Number`"
-    );
+    let error = organization.execute(Request::new("new_Double")).unwrap_err();
+    assert_eq!(error.message(), "message `new_Double` has no parameter `Number`");
 }
 
 #[test]
 fn queries_filter_follow_lookups_sort_and_page() {
     let account =
         |id, name: &str| Entity::with_id("account", Guid::from_u128(id)).with("name", name);
-    let mut organization = Organization::new()
-        .with_row(account(1, "Alpha"))
-        .with_row(account(2, "Beta"));
-    for (index, (name, parent)) in [("Ann", 1), ("bob", 2), ("Cleo", 1), ("Dan", 9)]
-        .iter()
-        .enumerate()
+    let mut organization =
+        Organization::new().with_row(account(1, "Alpha")).with_row(account(2, "Beta"));
+    for (index, (name, parent)) in
+        [("Ann", 1), ("bob", 2), ("Cleo", 1), ("Dan", 9)].iter().enumerate()
     {
         organization = organization.with_row(
             Entity::with_id("contact", Guid::from_u128(index as u128 + 10))
@@ -311,50 +248,25 @@ fn queries_filter_follow_lookups_sort_and_page() {
     let cases = [
         (alpha(), vec!["Ann", "Cleo"]),
         (!alpha(), vec!["bob", "Dan"]),
-        (
-            column("lastname").equals("BOB") | column("age").at_least(33),
-            vec!["bob", "Dan"],
-        ),
-        (
-            column("lastname").contains("a") & column("age").less_than(33),
-            vec!["Ann"],
-        ),
+        (column("lastname").equals("BOB") | column("age").at_least(33), vec!["bob", "Dan"]),
+        (column("lastname").contains("a") & column("age").less_than(33), vec!["Ann"]),
         (column("lastname").is_in(["ann", "dan"]), vec!["Ann", "Dan"]),
-        (
-            column("parentcustomerid").equals(Guid::from_u128(2)),
-            vec!["bob"],
-        ),
-        (
-            column("age").is_null() | column("lastname").begins_with("cl"),
-            vec!["Cleo"],
-        ),
+        (column("parentcustomerid").equals(Guid::from_u128(2)), vec!["bob"]),
+        (column("age").is_null() | column("lastname").begins_with("cl"), vec!["Cleo"]),
     ];
     for (filter, expected) in cases {
-        let rows = organization.query(
-            &Query::new("contact")
-                .filter(filter.clone())
-                .order_by("lastname"),
-        );
-        let names: Vec<_> = rows
-            .iter()
-            .map(|row| row.text("lastname").unwrap().unwrap())
-            .collect();
+        let rows =
+            organization.query(&Query::new("contact").filter(filter.clone()).order_by("lastname"));
+        let names: Vec<_> = rows.iter().map(|row| row.text("lastname").unwrap().unwrap()).collect();
         assert_eq!(names, expected, "{filter:?}");
     }
-    let page = Query::new("contact")
-        .columns(["age"])
-        .order_by_descending("age")
-        .page_size(3);
-    let run = organization
-        .execute(Request::retrieve_multiple(page.clone().with_total_count()))
-        .unwrap();
+    let page = Query::new("contact").columns(["age"]).order_by_descending("age").page_size(3);
+    let run =
+        organization.execute(Request::retrieve_multiple(page.clone().with_total_count())).unwrap();
     let Some(Parameter::Entities(first)) = run.get("BusinessEntityCollection") else {
         panic!("{run:?}")
     };
-    assert_eq!(
-        (first.entities.len(), first.more_records, first.total_count),
-        (3, true, Some(4))
-    );
+    assert_eq!((first.entities.len(), first.more_records, first.total_count), (3, true, Some(4)));
     assert!(!first.entities[0].contains("lastname"));
     let rest = organization.query(&page.page_after(first.paging_cookie.clone().unwrap()));
     assert_eq!(rest.len(), 1);

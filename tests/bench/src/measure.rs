@@ -13,6 +13,13 @@ pub(crate) struct Sample {
     pub(crate) cpu_us: f64,
 }
 
+impl std::ops::AddAssign for Sample {
+    fn add_assign(&mut self, other: Self) {
+        self.wall_us += other.wall_us;
+        self.cpu_us += other.cpu_us;
+    }
+}
+
 /// Runs `work` and measures it.
 pub(crate) fn sample<T>(work: impl FnOnce() -> Result<T>) -> Result<(Sample, T)> {
     let (cpu, wall) = (cpu_time(), Instant::now());

@@ -17,14 +17,8 @@ pub(crate) fn check(arguments: &Arguments, function: &ItemFn) -> Result<()> {
         ));
     }
     for (index, step) in arguments.steps.iter().enumerate() {
-        if arguments.steps[..index]
-            .iter()
-            .any(|other| other.key.value() == step.key.value())
-        {
-            return Err(Error::new(
-                step.key.span(),
-                "another step of this type has the same key",
-            ));
+        if arguments.steps[..index].iter().any(|other| other.key.value() == step.key.value()) {
+            return Err(Error::new(step.key.span(), "another step of this type has the same key"));
         }
         check_step(step)?;
     }
@@ -52,33 +46,21 @@ fn check_step(step: &Step) -> Result<()> {
     let message = step.message.value();
     let asynchronous = step.mode.name == "Asynchronous";
     if asynchronous && step.stage.name != "PostOperation" {
-        return refuse(
-            &step.mode,
-            "an asynchronous step runs in stage PostOperation only",
-        );
+        return refuse(&step.mode, "an asynchronous step runs in stage PostOperation only");
     }
     if asynchronous && step.deployment.name == "Offline" {
         return refuse(&step.mode, "an asynchronous step cannot be offline only");
     }
     if let Some(column) = step.filtering.first().filter(|_| message != "Update") {
-        return Err(Error::new(
-            column.span(),
-            "filtering columns apply to message Update only",
-        ));
+        return Err(Error::new(column.span(), "filtering columns apply to message Update only"));
     }
     for column in &step.filtering {
         not_empty(column, "column")?;
     }
     for (index, image) in step.images.iter().enumerate() {
         let alias = image.alias.value();
-        if step.images[..index]
-            .iter()
-            .any(|other| other.alias.value() == alias)
-        {
-            return Err(Error::new(
-                image.alias.span(),
-                "another image has the same alias",
-            ));
+        if step.images[..index].iter().any(|other| other.alias.value() == alias) {
+            return Err(Error::new(image.alias.span(), "another image has the same alias"));
         }
         check_image(step, &message, image)?;
     }
@@ -89,10 +71,7 @@ fn check_image(step: &Step, message: &str, image: &Image) -> Result<()> {
     not_empty(&image.alias, "alias")?;
     let (pre, post) = (image.kind.name != "Post", image.kind.name != "Pre");
     if post && step.stage.name != "PostOperation" {
-        return refuse(
-            &image.kind,
-            "a post-image exists in stage PostOperation only",
-        );
+        return refuse(&image.kind, "a post-image exists in stage PostOperation only");
     }
     if pre && message == "Create" {
         return refuse(&image.kind, "Create has no pre-image: there is no row yet");

@@ -47,13 +47,7 @@ fn text(literal: Option<&LitStr>) -> String {
 }
 
 fn step_tokens(step: &Step) -> TokenStream {
-    let Step {
-        key,
-        message,
-        rank,
-        filtering,
-        ..
-    } = step;
+    let Step { key, message, rank, filtering, .. } = step;
     let table = text(step.table.as_ref());
     let stage = variant("Stage", &step.stage);
     let mode = variant("Mode", &step.mode);
@@ -81,9 +75,7 @@ fn step_tokens(step: &Step) -> TokenStream {
 }
 
 fn image_tokens(image: &Image) -> TokenStream {
-    let Image {
-        alias, attributes, ..
-    } = image;
+    let Image { alias, attributes, .. } = image;
     let kind = variant("ImageKind", &image.kind);
     quote! {
         ::offstage_sdk::ImageDefinition {
@@ -96,11 +88,7 @@ fn image_tokens(image: &Image) -> TokenStream {
 
 fn declaration(arguments: &Arguments) -> String {
     let steps: Vec<String> = arguments.steps.iter().map(step_json).collect();
-    format!(
-        r#"{{"type":{},"steps":[{}]}}"#,
-        quoted(&arguments.type_name.value()),
-        steps.join(",")
-    )
+    format!(r#"{{"type":{},"steps":[{}]}}"#, quoted(&arguments.type_name.value()), steps.join(","))
 }
 
 fn step_json(step: &Step) -> String {

@@ -38,11 +38,7 @@ pub(crate) struct Choice {
 
 impl Choice {
     fn first(choices: Choices, span: Span) -> Self {
-        Self {
-            name: choices[0].0,
-            declared: choices[0].1,
-            span,
-        }
+        Self { name: choices[0].0, declared: choices[0].1, span }
     }
 
     fn parse(input: ParseStream<'_>, what: &str, choices: Choices) -> Result<Self> {
@@ -53,16 +49,9 @@ impl Choice {
             .map_err(|error| Error::new(error.span(), format!("{what} is one of {names}")))?;
         let found = choices.iter().find(|(name, _)| ident == name);
         let (name, declared) = found.ok_or_else(|| {
-            Error::new(
-                ident.span(),
-                format!("unknown {what} `{ident}`; it is one of {names}"),
-            )
+            Error::new(ident.span(), format!("unknown {what} `{ident}`; it is one of {names}"))
         })?;
-        Ok(Self {
-            name,
-            declared,
-            span: ident.span(),
-        })
+        Ok(Self { name, declared, span: ident.span() })
     }
 }
 
@@ -133,10 +122,7 @@ fn items(
 }
 
 fn unknown(name: &Ident, place: &str, known: &str) -> Error {
-    Error::new(
-        name.span(),
-        format!("`{place}` has no `{name}`; it has {known}"),
-    )
+    Error::new(name.span(), format!("`{place}` has no `{name}`; it has {known}"))
 }
 
 impl Parse for Arguments {
@@ -157,10 +143,7 @@ impl Parse for Arguments {
             Ok(())
         })?;
         let missing = || Error::new(span, "add `type = \"vendor.area.Name\"`");
-        Ok(Self {
-            type_name: type_name.ok_or_else(missing)?,
-            steps,
-        })
+        Ok(Self { type_name: type_name.ok_or_else(missing)?, steps })
     }
 }
 
@@ -176,19 +159,13 @@ impl Step {
             "table" => set(&mut table, name, assigned(input)?),
             "stage" => set(&mut stage, name, chosen(input, "stage", STAGES)?),
             "mode" => set(&mut mode, name, chosen(input, "mode", MODES)?),
-            "deployment" => set(
-                &mut deployment,
-                name,
-                chosen(input, "deployment", DEPLOYMENTS)?,
-            ),
+            "deployment" => set(&mut deployment, name, chosen(input, "deployment", DEPLOYMENTS)?),
             "rank" => set(&mut rank, name, assigned::<LitInt>(input)?.base10_parse()?),
             "filtering" => set(&mut filtering, name, list(input)?),
             "playback" => set(&mut playback, name, chosen(input, "playback", PLAYBACKS)?),
-            "on_nested_error" => set(
-                &mut on_nested_error,
-                name,
-                chosen(input, "on_nested_error", NESTED_ERRORS)?,
-            ),
+            "on_nested_error" => {
+                set(&mut on_nested_error, name, chosen(input, "on_nested_error", NESTED_ERRORS)?)
+            }
             "configuration" => set(&mut configuration, name, assigned(input)?),
             "image" => {
                 let content;

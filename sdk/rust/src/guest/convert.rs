@@ -31,21 +31,13 @@ impl From<Guid> for types::Guid {
 
 impl From<types::EntityReference> for EntityReference {
     fn from(reference: types::EntityReference) -> Self {
-        Self {
-            table: reference.table,
-            id: reference.id.into(),
-            name: reference.name,
-        }
+        Self { table: reference.table, id: reference.id.into(), name: reference.name }
     }
 }
 
 impl From<EntityReference> for types::EntityReference {
     fn from(reference: EntityReference) -> Self {
-        Self {
-            table: reference.table,
-            id: reference.id.into(),
-            name: reference.name,
-        }
+        Self { table: reference.table, id: reference.id.into(), name: reference.name }
     }
 }
 
@@ -111,10 +103,7 @@ impl From<Entity> for types::Entity {
             row_version: entity.row_version,
             attributes: entity
                 .into_attributes()
-                .map(|(column, value)| types::Attribute {
-                    column,
-                    value: value.into(),
-                })
+                .map(|(column, value)| types::Attribute { column, value: value.into() })
                 .collect(),
         }
     }
@@ -123,11 +112,7 @@ impl From<Entity> for types::Entity {
 fn collection_from(page: types::EntityCollection) -> Result<EntityCollection, DataError> {
     Ok(EntityCollection {
         table: page.table,
-        entities: page
-            .entities
-            .into_iter()
-            .map(entity_from)
-            .collect::<Result<_, _>>()?,
+        entities: page.entities.into_iter().map(entity_from).collect::<Result<_, _>>()?,
         more_records: page.more_records,
         paging_cookie: page.paging_cookie,
         total_count: page.total_count,
@@ -187,11 +172,7 @@ fn node_from(node: types::FilterNode) -> Result<Node, DataError> {
             path: condition.path,
             column: condition.column,
             operator: condition.operator.into(),
-            values: condition
-                .values
-                .into_iter()
-                .map(value_from)
-                .collect::<Result<_, _>>()?,
+            values: condition.values.into_iter().map(value_from).collect::<Result<_, _>>()?,
         }),
     })
 }
@@ -213,21 +194,14 @@ impl From<Node> for types::FilterNode {
 }
 
 fn query_from(query: types::Query) -> Result<Query, DataError> {
-    let arena = query
-        .filter
-        .into_iter()
-        .map(node_from)
-        .collect::<Result<_, _>>()?;
+    let arena = query.filter.into_iter().map(node_from).collect::<Result<_, _>>()?;
     let orders = query.orders.into_iter();
     Ok(Query {
         table: query.table,
         columns: columns_from(query.columns),
         filter: filter::from_arena(arena)?,
         orders: orders
-            .map(|order| Order {
-                column: order.column,
-                descending: order.descending,
-            })
+            .map(|order| Order { column: order.column, descending: order.descending })
             .collect(),
         top: query.top,
         page_size: query.page_size,
@@ -242,15 +216,9 @@ impl From<Query> for types::Query {
         Self {
             table: query.table,
             columns: columns_to(query.columns),
-            filter: filter::to_arena(query.filter)
-                .into_iter()
-                .map(Into::into)
-                .collect(),
+            filter: filter::to_arena(query.filter).into_iter().map(Into::into).collect(),
             orders: orders
-                .map(|order| types::Order {
-                    column: order.column,
-                    descending: order.descending,
-                })
+                .map(|order| types::Order { column: order.column, descending: order.descending })
                 .collect(),
             top: query.top,
             page_size: query.page_size,
@@ -292,34 +260,21 @@ pub(super) fn parameters_from(
     parameters: Vec<types::NamedParameter>,
 ) -> Result<Parameters, DataError> {
     let parameters = parameters.into_iter();
-    parameters
-        .map(|named| Ok((named.name, parameter_from(named.parameter)?)))
-        .collect()
+    parameters.map(|named| Ok((named.name, parameter_from(named.parameter)?))).collect()
 }
 
 pub(super) fn parameters_to(parameters: Parameters) -> Vec<types::NamedParameter> {
-    parameters
-        .into_iter()
-        .map(|(name, parameter)| named(name, parameter))
-        .collect()
+    parameters.into_iter().map(|(name, parameter)| named(name, parameter)).collect()
 }
 
 fn named(name: String, parameter: Parameter) -> types::NamedParameter {
-    types::NamedParameter {
-        name,
-        parameter: parameter.into(),
-    }
+    types::NamedParameter { name, parameter: parameter.into() }
 }
 
 fn images_from(images: Vec<types::Image>) -> Result<Vec<Image>, DataError> {
     let images = images.into_iter();
     images
-        .map(|image| {
-            Ok(Image {
-                alias: image.alias,
-                entity: entity_from(image.entity)?,
-            })
-        })
+        .map(|image| Ok(Image { alias: image.alias, entity: entity_from(image.entity)? }))
         .collect()
 }
 
@@ -363,15 +318,13 @@ pub(super) fn context_from(context: types::Context) -> Result<ExecutionContext, 
 impl From<Change> for types::Change {
     fn from(change: Change) -> Self {
         match change {
-            Change::SetAttribute {
-                parameter,
-                column,
-                value,
-            } => Self::SetAttribute(types::AttributeChange {
-                parameter,
-                column,
-                value: value.into(),
-            }),
+            Change::SetAttribute { parameter, column, value } => {
+                Self::SetAttribute(types::AttributeChange {
+                    parameter,
+                    column,
+                    value: value.into(),
+                })
+            }
             Change::RemoveAttribute { parameter, column } => {
                 Self::RemoveAttribute(types::AttributeRemoval { parameter, column })
             }
@@ -388,15 +341,9 @@ impl From<Change> for types::Change {
 }
 
 pub(super) fn error_from(fault: types::Fault) -> PluginError {
-    PluginError::new(fault.message)
-        .with_code(fault.code)
-        .with_status(fault.status)
+    PluginError::new(fault.message).with_code(fault.code).with_status(fault.status)
 }
 
 pub(super) fn fault(error: PluginError) -> types::Fault {
-    types::Fault {
-        code: error.code(),
-        message: error.message().to_owned(),
-        status: error.status(),
-    }
+    types::Fault { code: error.code(), message: error.message().to_owned(), status: error.status() }
 }

@@ -100,16 +100,13 @@ fn run(
     type_name: &str,
     context: types::Context,
 ) -> Result<Vec<types::Change>, PluginError> {
-    let plugin = plugins
-        .iter()
-        .find(|plugin| plugin.type_name == type_name)
-        .ok_or_else(|| {
-            let exported: Vec<&str> = plugins.iter().map(|plugin| plugin.type_name).collect();
-            DataError::UnknownPluginType {
-                type_name: type_name.to_owned(),
-                exported: exported.join(", "),
-            }
-        })?;
+    let plugin = plugins.iter().find(|plugin| plugin.type_name == type_name).ok_or_else(|| {
+        let exported: Vec<&str> = plugins.iter().map(|plugin| plugin.type_name).collect();
+        DataError::UnknownPluginType {
+            type_name: type_name.to_owned(),
+            exported: exported.join(", "),
+        }
+    })?;
     let mut context = Context::from(convert::context_from(context)?);
     (plugin.run)(&mut context)?;
     Ok(context.into_changes().into_iter().map(Into::into).collect())

@@ -10,10 +10,7 @@ pub(crate) fn bits(parts: &[&str]) -> u128 {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
     let mut mix = |byte: u8| hash = (hash ^ u128::from(byte)).wrapping_mul(PRIME);
     for part in parts {
-        (part.len() as u64)
-            .to_be_bytes()
-            .into_iter()
-            .for_each(&mut mix);
+        (part.len() as u64).to_be_bytes().into_iter().for_each(&mut mix);
         part.bytes().for_each(&mut mix);
     }
     hash

@@ -15,10 +15,7 @@ use crate::value::Value;
 /// Returns the page that the query asks for. The cookie is the number of rows before the page.
 pub(crate) fn run(store: &Store, query: &Query, user: Guid) -> EntityCollection {
     let holds = |row: &&Entity| {
-        query
-            .filter
-            .as_ref()
-            .is_none_or(|filter| filter_holds(store, row, filter, user))
+        query.filter.as_ref().is_none_or(|filter| filter_holds(store, row, filter, user))
     };
     let mut rows: Vec<&Entity> = store.table(&query.table).filter(holds).collect();
     rows.sort_by(|left, right| compare_rows(query, left, right));
@@ -26,11 +23,7 @@ pub(crate) fn run(store: &Store, query: &Query, user: Guid) -> EntityCollection 
     if let Some(top) = query.top {
         rows.truncate(top as usize);
     }
-    let start = query
-        .paging_cookie
-        .as_ref()
-        .and_then(|cookie| cookie.parse().ok())
-        .unwrap_or(0);
+    let start = query.paging_cookie.as_ref().and_then(|cookie| cookie.parse().ok()).unwrap_or(0);
     let size = query.page_size.map_or(usize::MAX, |size| size as usize);
     let end = rows.len().min(size.saturating_add(start));
     let page = rows.get(start..end).unwrap_or_default();
@@ -50,11 +43,7 @@ fn compare_rows(query: &Query, left: &Entity, right: &Entity) -> Ordering {
             (false, false) => compare(&values[0], &values[1]).unwrap_or(Ordering::Equal),
             (left_null, right_null) => right_null.cmp(&left_null),
         };
-        let ordering = if order.descending {
-            ordering.reverse()
-        } else {
-            ordering
-        };
+        let ordering = if order.descending { ordering.reverse() } else { ordering };
         if ordering.is_ne() {
             return ordering;
         }
@@ -64,12 +53,8 @@ fn compare_rows(query: &Query, left: &Entity, right: &Entity) -> Ordering {
 
 fn filter_holds(store: &Store, row: &Entity, filter: &Filter, user: Guid) -> bool {
     match filter {
-        Filter::All(filters) => filters
-            .iter()
-            .all(|each| filter_holds(store, row, each, user)),
-        Filter::Any(filters) => filters
-            .iter()
-            .any(|each| filter_holds(store, row, each, user)),
+        Filter::All(filters) => filters.iter().all(|each| filter_holds(store, row, each, user)),
+        Filter::Any(filters) => filters.iter().any(|each| filter_holds(store, row, each, user)),
         Filter::Negate(inner) => !filter_holds(store, row, inner, user),
         Filter::Condition(condition) => condition_holds(store, row, condition, user),
     }

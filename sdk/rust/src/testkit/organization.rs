@@ -90,11 +90,7 @@ impl TwoRuns {
     #[track_caller]
     pub fn assert_clean(&self) {
         let problems = self.problems();
-        assert!(
-            problems.is_empty(),
-            "the two runs do not agree:\n  {}",
-            problems.join("\n  ")
-        );
+        assert!(problems.is_empty(), "the two runs do not agree:\n  {}", problems.join("\n  "));
     }
 }
 
@@ -143,9 +139,7 @@ impl Default for Organization {
 impl Clone for Organization {
     /// Copies everything; the copies share nothing.
     fn clone(&self) -> Self {
-        Self {
-            state: Rc::new(RefCell::new(self.state.borrow().clone())),
-        }
+        Self { state: Rc::new(RefCell::new(self.state.borrow().clone())) }
     }
 }
 
@@ -161,9 +155,7 @@ impl Organization {
             now: MADE_ON,
             roots: 0,
         };
-        Self {
-            state: Rc::new(RefCell::new(state)),
-        }
+        Self { state: Rc::new(RefCell::new(state)) }
     }
 
     fn change(self, change: impl FnOnce(&mut State)) -> Self {
@@ -181,9 +173,7 @@ impl Organization {
     #[must_use]
     pub fn with_configuration(self, step_key: &str, configuration: &str) -> Self {
         self.change(|state| {
-            state
-                .configurations
-                .insert(step_key.to_owned(), configuration.to_owned());
+            state.configurations.insert(step_key.to_owned(), configuration.to_owned());
         })
     }
 
@@ -198,10 +188,7 @@ impl Organization {
             let made = || derive::guid(&["row", &row.table, &state.roots.to_string()]);
             let id = row.id.unwrap_or_else(made);
             let inserted = state.store.insert(row, id);
-            assert!(
-                inserted.is_ok(),
-                "the test puts a row in twice: {inserted:?}"
-            );
+            assert!(inserted.is_ok(), "the test puts a row in twice: {inserted:?}");
         })
     }
 
@@ -236,11 +223,7 @@ impl Organization {
 
     /// Returns a row as it is stored.
     pub fn row(&self, target: &EntityReference) -> Option<Entity> {
-        self.state
-            .borrow()
-            .store
-            .get(&target.table, target.id)
-            .cloned()
+        self.state.borrow().store.get(&target.table, target.id).cloned()
     }
 
     /// Returns all rows of a table, by id.
@@ -298,11 +281,7 @@ impl Organization {
         let offline = self.run_root(Pass::Offline, root, request.clone());
         let playback = server.run_root(Pass::Playback, root, request);
         let reconciliation = reconcile::reconcile(&offline, &playback);
-        TwoRuns {
-            offline,
-            playback,
-            reconciliation,
-        }
+        TwoRuns { offline, playback, reconciliation }
     }
 
     fn run_root(&self, pass: Pass, root: Guid, request: Request) -> Run {

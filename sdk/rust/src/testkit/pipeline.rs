@@ -40,10 +40,7 @@ impl Session {
     pub(crate) fn request(&self, request: Request) -> Result<Parameters, PluginError> {
         let depth = self.frames.borrow().len() + 1;
         if depth > DEPTH_MAX {
-            let text = format!(
-                "Depth {depth} is over {DEPTH_MAX}; the steps: {}.",
-                self.path()
-            );
+            let text = format!("Depth {depth} is over {DEPTH_MAX}; the steps: {}.", self.path());
             return Err(PluginError::new(text).with_code(DEPTH_EXCEEDED));
         }
         let request = self.as_plain_message(request)?;
@@ -71,10 +68,9 @@ impl Session {
             Ok(Request::update(row))
         };
         match request.message.as_str() {
-            "SetState" => update(
-                "EntityMoniker",
-                [("State", "statecode"), ("Status", "statuscode")],
-            ),
+            "SetState" => {
+                update("EntityMoniker", [("State", "statecode"), ("Status", "statuscode")])
+            }
             "Assign" => update("Target", [("Assignee", "ownerid"), ("", "")]),
             _ => Ok(request),
         }
@@ -95,11 +91,7 @@ impl Session {
             id,
             before,
         };
-        if let Some(error) = self
-            .state
-            .borrow_mut()
-            .take_fault(&flow.message, &flow.table)
-        {
+        if let Some(error) = self.state.borrow_mut().take_fault(&flow.message, &flow.table) {
             return Err(error);
         }
         self.stage(Stage::PreValidation, &mut flow)?;
@@ -118,15 +110,9 @@ impl Session {
         row.id = Some(id);
         let reference = EntityReference::new(row.table.clone(), id);
         let created = self.state.borrow().store.get(&row.table, id).is_none();
-        let inner = if created {
-            Request::create(row)
-        } else {
-            Request::update(row)
-        };
+        let inner = if created { Request::create(row) } else { Request::update(row) };
         self.stages(inner)?;
-        Ok(Parameters::new()
-            .with("Target", reference)
-            .with("RecordCreated", created))
+        Ok(Parameters::new().with("Target", reference).with("RecordCreated", created))
     }
 
     /// Runs the steps of one stage in rank order, the synchronous ones first.
@@ -229,10 +215,7 @@ impl Session {
     }
 
     fn main_operation(&self, flow: &mut Flow) -> Result<(), PluginError> {
-        let request = Request {
-            message: flow.message.clone(),
-            parameters: flow.input.clone(),
-        };
+        let request = Request { message: flow.message.clone(), parameters: flow.input.clone() };
         match flow.message.as_str() {
             "Create" => {
                 let row = target(&request)?;
@@ -261,12 +244,7 @@ impl Session {
                     Some(Parameter::Columns(columns)) => columns.clone(),
                     _ => ColumnSet::All,
                 };
-                let row = self
-                    .state
-                    .borrow()
-                    .store
-                    .require(&target.table, target.id)?
-                    .clone();
+                let row = self.state.borrow().store.require(&target.table, target.id)?.clone();
                 flow.output.set("BusinessEntity", row.select(&columns));
                 Ok(())
             }
@@ -315,10 +293,7 @@ impl Session {
         if self.steps.borrow().len() > ran {
             return Ok(());
         }
-        let text = format!(
-            "No step in stage MainOperation does the message {}.",
-            flow.message
-        );
+        let text = format!("No step in stage MainOperation does the message {}.", flow.message);
         Err(PluginError::new(text).with_code(codes::MESSAGE_NOT_SUPPORTED))
     }
 
@@ -333,12 +308,7 @@ impl Session {
             _ => format!("{:?}", request.parameters),
         };
         let message = request.message.clone();
-        self.operations.borrow_mut().push(Operation {
-            path,
-            message,
-            row,
-            parameters,
-        });
+        self.operations.borrow_mut().push(Operation { path, message, row, parameters });
     }
 }
 
@@ -350,29 +320,21 @@ fn is_filtered_in(step: &StepDefinition, flow: &Flow) -> bool {
 
 fn images(step: &StepDefinition, kind: ImageKind, row: Option<&Entity>) -> Vec<Image> {
     let Some(row) = row else { return Vec::new() };
-    let wanted = step
-        .images
-        .iter()
-        .filter(|image| image.kind == kind || image.kind == ImageKind::Both);
+    let wanted =
+        step.images.iter().filter(|image| image.kind == kind || image.kind == ImageKind::Both);
     wanted
         .map(|image| {
             let columns = match image.attributes {
                 [] => ColumnSet::All,
                 columns => ColumnSet::from(columns),
             };
-            Image {
-                alias: image.alias.to_owned(),
-                entity: row.select(&columns),
-            }
+            Image { alias: image.alias.to_owned(), entity: row.select(&columns) }
         })
         .collect()
 }
 
 fn primary(request: &Request) -> (String, Option<Guid>) {
-    match (
-        request.parameters.get("Target"),
-        request.parameters.get("Query"),
-    ) {
+    match (request.parameters.get("Target"), request.parameters.get("Query")) {
         (Some(Parameter::Entity(row)), _) => (row.table.clone(), row.id),
         (Some(Parameter::Value(Value::Reference(row))), _) => (row.table.clone(), Some(row.id)),
         (_, Some(Parameter::Query(query))) => (query.table.clone(), None),

@@ -57,9 +57,7 @@ impl Reconciliation {
 
     /// Returns how many effects have this outcome.
     pub fn count(&self, outcome: Outcome) -> usize {
-        self.effects()
-            .filter(|effect| effect.outcome == outcome)
-            .count()
+        self.effects().filter(|effect| effect.outcome == outcome).count()
     }
 
     /// Returns the effects that only the offline run made: carried over or dropped.
@@ -86,12 +84,7 @@ impl Reconciliation {
                         format!(" {column}: {offline:?} offline, {server:?} in playback;")
                     })
                     .collect();
-                let Paired {
-                    path,
-                    what,
-                    outcome,
-                    ..
-                } = effect;
+                let Paired { path, what, outcome, .. } = effect;
                 format!("{path}: {what}: {outcome:?}{}", differences.concat())
             })
             .collect()
@@ -104,16 +97,11 @@ type Effects = BTreeMap<(String, String), BTreeMap<String, Option<Value>>>;
 /// Compares two runs.
 pub(crate) fn reconcile(offline: &Run, playback: &Run) -> Reconciliation {
     let compare = |offline_effects, playback_effects| {
-        compare(offline_effects, playback_effects, |path| {
-            fate(path, offline, playback)
-        })
+        compare(offline_effects, playback_effects, |path| fate(path, offline, playback))
     };
     Reconciliation {
         columns: compare(columns(offline), columns(playback)),
-        operations: compare(
-            operations(&offline.operations),
-            operations(&playback.operations),
-        ),
+        operations: compare(operations(&offline.operations), operations(&playback.operations)),
     }
 }
 
@@ -128,12 +116,7 @@ fn compare(offline: Effects, mut playback: Effects, fate: impl Fn(&str) -> Outco
                 some => (Outcome::Differs, some),
             },
         };
-        outcomes.push(Paired {
-            path: key.0,
-            what: key.1,
-            outcome,
-            differences,
-        });
+        outcomes.push(Paired { path: key.0, what: key.1, outcome, differences });
     }
     outcomes.extend(playback.into_keys().map(|(path, what)| Paired {
         path,
@@ -155,9 +138,7 @@ fn differences(
         let read = |made: &BTreeMap<String, Option<Value>>| made.get(column).cloned().flatten();
         (column.clone(), read(offline), read(server))
     };
-    let differ = columns
-        .into_iter()
-        .filter(|column| offline.get(*column) != server.get(*column));
+    let differ = columns.into_iter().filter(|column| offline.get(*column) != server.get(*column));
     differ.map(values).collect()
 }
 
@@ -172,11 +153,7 @@ fn fate(path: &str, offline: &Run, playback: &Run) -> Outcome {
             Playback::Reconcile => {}
         }
     }
-    let on_server: Vec<&StepRun> = playback
-        .steps
-        .iter()
-        .filter(|run| run.path == path)
-        .collect();
+    let on_server: Vec<&StepRun> = playback.steps.iter().filter(|run| run.path == path).collect();
     if on_server.is_empty() || on_server.iter().any(|run| run.asked_playback) {
         return Outcome::CarriedOver;
     }
@@ -191,11 +168,9 @@ fn columns(run: &Run) -> Effects {
     for step in run.steps.iter().filter(early) {
         for change in &step.changes {
             let (parameter, column, value) = match change {
-                Change::SetAttribute {
-                    parameter,
-                    column,
-                    value,
-                } => (parameter, column, Some(value.clone())),
+                Change::SetAttribute { parameter, column, value } => {
+                    (parameter, column, Some(value.clone()))
+                }
                 Change::RemoveAttribute { parameter, column } => (parameter, column, None),
                 _ => continue,
             };
@@ -213,12 +188,7 @@ fn operations(operations: &[Operation]) -> Effects {
     let mut effects = Effects::new();
     let mut occurrences: BTreeMap<(String, String), u32> = BTreeMap::new();
     for operation in operations {
-        let Operation {
-            path,
-            message,
-            row,
-            parameters,
-        } = operation;
+        let Operation { path, message, row, parameters } = operation;
         let id = row.id.map(|id| id.to_string()).unwrap_or_default();
         let what = match message.as_str() {
             "Create" => format!("Create {} ({})", row.table, lookups(row)),
@@ -227,23 +197,16 @@ fn operations(operations: &[Operation]) -> Effects {
                 effects.entry(key).or_default().extend(values(operation));
                 continue;
             }
-            _ => format!("{message} {} {id} {parameters}", row.table)
-                .trim_end()
-                .to_owned(),
+            _ => format!("{message} {} {id} {parameters}", row.table).trim_end().to_owned(),
         };
         let occurrence = occurrences.entry((path.clone(), what.clone())).or_default();
         *occurrence += 1;
-        effects.insert(
-            (path.clone(), format!("{what} #{occurrence}")),
-            values(operation),
-        );
+        effects.insert((path.clone(), format!("{what} #{occurrence}")), values(operation));
     }
     effects
 }
 
 fn values(operation: &Operation) -> BTreeMap<String, Option<Value>> {
     let attributes = operation.row.attributes();
-    attributes
-        .map(|(column, value)| (column.to_owned(), Some(value.clone())))
-        .collect()
+    attributes.map(|(column, value)| (column.to_owned(), Some(value.clone()))).collect()
 }

@@ -58,11 +58,7 @@ pub(crate) struct Session {
 impl Session {
     /// The path of the step that runs now; empty at the root.
     pub(crate) fn path(&self) -> String {
-        self.frames
-            .borrow()
-            .last()
-            .map(|frame| frame.path.clone())
-            .unwrap_or_default()
+        self.frames.borrow().last().map(|frame| frame.path.clone()).unwrap_or_default()
     }
 
     pub(crate) fn enter(&self, step: &StepDefinition, context: ExecutionContext) {
@@ -80,10 +76,7 @@ impl Session {
     }
 
     pub(crate) fn leave(&self) -> Frame {
-        self.frames
-            .borrow_mut()
-            .pop()
-            .expect("BUG: leave follows enter")
+        self.frames.borrow_mut().pop().expect("BUG: leave follows enter")
     }
 
     /// Derives an id for a row that has none: by step, table and lookups, then by occurrence.
@@ -102,12 +95,7 @@ impl Session {
             }
             None => 0,
         };
-        make(&[
-            &self.root.to_string(),
-            &self.path(),
-            kind,
-            &ordinal.to_string(),
-        ])
+        make(&[&self.root.to_string(), &self.path(), kind, &ordinal.to_string()])
     }
 }
 

@@ -28,13 +28,7 @@ impl Store {
 
     /// Reads a row or fails as the platform does.
     pub(crate) fn require(&self, table: &str, id: Guid) -> Result<&Entity, PluginError> {
-        let missing = || {
-            DataError::NoSuchRow {
-                table: table.to_owned(),
-                id,
-            }
-            .into()
-        };
+        let missing = || DataError::NoSuchRow { table: table.to_owned(), id }.into();
         self.get(table, id).ok_or_else(missing)
     }
 

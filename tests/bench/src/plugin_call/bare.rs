@@ -4,7 +4,9 @@ use anyhow::{Result, anyhow};
 use offstage::plugin::types;
 use offstage_model::{Uuid, Value};
 use wasmtime::component::{Component, HasSelf, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store,
+};
 
 wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "plugin" });
 
@@ -72,8 +74,17 @@ impl Bare {
             .total_tables(64)
             .linear_memory_keep_resident(64 << 10)
             .table_keep_resident(64 << 10);
+        // What makes an instance cheap; see the product's `engine.rs`. No fuel, no deadlines.
+        pool.max_memory_size(64 << 20).pagemap_scan(Enabled::Auto);
         let mut config = Config::new();
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        config
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+            .signals_based_traps(false)
+            .memory_reservation(64 << 20)
+            .memory_guard_size(0)
+            .guard_before_linear_memory(false)
+            .concurrency_support(false)
+            .gc_support(false);
         let engine = Engine::new(&config).map_err(plain)?;
         let component = Component::new(&engine, bytes).map_err(plain)?;
         let mut linker = Linker::new(&engine);

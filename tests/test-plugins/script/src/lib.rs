@@ -88,15 +88,11 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
         }
         ["delete", table, id] => {
             let id = guid(&expand(context, id, got)?)?;
-            context
-                .service()
-                .delete(&EntityReference::new(*table, id))?;
+            context.service().delete(&EntityReference::new(*table, id))?;
         }
         ["get", table, id, column] => {
             let id = guid(&expand(context, id, got)?)?;
-            let row = context
-                .service()
-                .retrieve(&EntityReference::new(*table, id), [*column])?;
+            let row = context.service().retrieve(&EntityReference::new(*table, id), [*column])?;
             *got = row.get(column).map(text).unwrap_or_default();
         }
         ["share", name, value] => {
@@ -149,11 +145,7 @@ fn holds(context: &Context, when: &str) -> bool {
 fn parse(context: &Context, word: &str, got: &str) -> Result<Value, PluginError> {
     let word = expand(context, word, got)?;
     let Some((kind, text)) = word.split_once(':') else {
-        return if word == "null" {
-            Ok(Value::Null)
-        } else {
-            Err(bad(&word))
-        };
+        return if word == "null" { Ok(Value::Null) } else { Err(bad(&word)) };
     };
     let number = || text.parse::<i64>().map_err(|_| bad(&word));
     let small = || text.parse::<i32>().map_err(|_| bad(&word));
@@ -209,19 +201,12 @@ fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginErro
         ["shared", name] => shared(context.shared_variables.get(name)),
         ["parent", name] => {
             let parent = context.parent_context(1);
-            parent
-                .map(|p| shared(p.shared_variables.get(name)))
-                .unwrap_or_default()
+            parent.map(|p| shared(p.shared_variables.get(name))).unwrap_or_default()
         }
-        ["parent-message"] => context
-            .parent_context(1)
-            .map(|p| p.message_name)
-            .unwrap_or_default(),
+        ["parent-message"] => context.parent_context(1).map(|p| p.message_name).unwrap_or_default(),
         ["parent-correlation"] => {
             let parent = context.parent_context(1);
-            parent
-                .map(|p| p.correlation_id.to_string())
-                .unwrap_or_default()
+            parent.map(|p| p.correlation_id.to_string()).unwrap_or_default()
         }
         ["tag"] => shared(context.shared_variables.get("tag")),
         _ => return Err(bad(name)),
