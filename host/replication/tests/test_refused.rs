@@ -102,6 +102,27 @@ fn a_retry_offline_runs_the_request_again() {
 }
 
 #[test]
+fn retries_of_two_refused_entries_on_one_column_do_not_wait_for_each_other() {
+    let world = World::new();
+    let id = world.account("server");
+    let unit = world.device();
+    unit.go_offline();
+    world.refuse("no-fax", "Update", "account", &["fax"]);
+    unit.run(set(id, "fax", "1")).expect("updated");
+    unit.run(set(id, "fax", "3")).expect("updated");
+    unit.go_online();
+    assert_eq!(unit.device.retry(1, &Silent).expect("retried"), 3);
+    assert_eq!(unit.device.retry(2, &Silent).expect("retried"), 4);
+    assert_eq!(states(&unit), [Rejected, Blocked, Rejected, Blocked], "in the original order");
+    world.allow("no-fax");
+    unit.device.retry(3, &Silent).expect("retried");
+    unit.device.retry(4, &Silent).expect("retried");
+    assert_eq!(states(&unit)[4..], [Applied, Applied]);
+    assert_eq!(world.server_row("account", id).expect("there").text("fax"), Some("3"));
+    unit.assert_same();
+}
+
+#[test]
 fn an_edit_sends_other_values() {
     let world = World::new();
     let unit = world.device();

@@ -52,6 +52,13 @@ CREATE TABLE IF NOT EXISTS os_refused_entry (
     sequence INTEGER NOT NULL,
     PRIMARY KEY (device, epoch, sequence)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS os_refused_order (
+    device BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    sequence INTEGER NOT NULL,
+    original INTEGER NOT NULL,
+    PRIMARY KEY (device, epoch, sequence)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS os_refused_write (
     device BLOB NOT NULL,
     epoch INTEGER NOT NULL,

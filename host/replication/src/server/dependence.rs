@@ -98,25 +98,27 @@ impl Footprint {
         }
     }
 
-    /// The first refused entry that this one depends on. `exempt` is the entry that it takes the
-    /// place of.
+    /// The first refused entry that this one depends on. `original` is the place of this one in the
+    /// order of what the person did: a retry stands where the retried entry stood, so two refused
+    /// entries never wait for each other.
     pub(super) fn blocked_by(
         &self,
         tx: &mut Tx,
         journal: JournalId,
-        exempt: Option<u64>,
+        original: u64,
     ) -> Result<Option<u64>, StoreError> {
         let rows: BTreeSet<&Row> =
             self.writes.keys().map(|(row, _)| row).chain(&self.refers).chain(&self.reads).collect();
-        let mut first: Option<u64> = None;
+        let mut first: Option<RefusedWrite> = None;
         for row in rows {
             for refused in tx.refused_writes(journal, &row.0, row.1)? {
-                if Some(refused.sequence) != exempt && self.depends(row, &refused) {
-                    first = Some(first.map_or(refused.sequence, |f| f.min(refused.sequence)));
+                let earlier = refused.original < original && self.depends(row, &refused);
+                if earlier && first.as_ref().is_none_or(|f| refused.original < f.original) {
+                    first = Some(refused);
                 }
             }
         }
-        Ok(first)
+        Ok(first.map(|refused| refused.sequence))
     }
 
     fn depends(&self, row: &Row, refused: &RefusedWrite) -> bool {
@@ -139,12 +141,12 @@ impl Footprint {
         &self,
         tx: &mut Tx,
         journal: JournalId,
-        sequence: u64,
+        (sequence, original): (u64, u64),
     ) -> Result<(), StoreError> {
-        tx.put_refused_entry(journal, sequence)?;
+        tx.put_refused_entry(journal, sequence, original)?;
         for (((table, id), kind), columns) in &self.writes {
             let columns = columns.iter().cloned().collect();
-            let write = RefusedWrite { sequence, kind: (*kind).into(), columns };
+            let write = RefusedWrite { sequence, original, kind: (*kind).into(), columns };
             tx.put_refused_write(journal, (table, *id), &write)?;
         }
         Ok(())

@@ -250,7 +250,8 @@ impl SyncService {
         if entry.discards {
             return decided(self.outcome(entry, EntryState::Discarded));
         }
-        if let Some(by) = print.blocked_by(tx, journal, entry.supersedes)? {
+        let original = original_order(tx, journal, entry)?;
+        if let Some(by) = print.blocked_by(tx, journal, original)? {
             return decided(Outcome {
                 fault: Some(blocked(by)),
                 blocked_by: Some(by),
@@ -269,6 +270,7 @@ impl SyncService {
         print: &Footprint,
         mut outcome: Outcome,
     ) -> Result<Outcome, Fault> {
+        let original = original_order(tx, journal, entry)?;
         if let Some(superseded) = entry.supersedes
             && tx.is_refused(journal, superseded)?
         {
@@ -276,7 +278,7 @@ impl SyncService {
             tx.forget_refused(journal, superseded)?;
         }
         if outcome.state.needs_attention() {
-            print.remember(tx, journal, entry.sequence)?;
+            print.remember(tx, journal, (entry.sequence, original))?;
             let rows: BTreeSet<_> =
                 entry.root.all_effects().iter().map(|e| (e.table.clone(), e.id)).collect();
             for (table, id) in rows {
@@ -300,6 +302,14 @@ impl SyncService {
             rows: Vec::new(),
             decided_on: self.now(),
         }
+    }
+}
+
+/// The place of an entry in the order of what the person did: that of the entry it retries.
+fn original_order(tx: &mut Tx, journal: JournalId, entry: &JournalEntry) -> Result<u64, Fault> {
+    match entry.supersedes {
+        Some(superseded) => Ok(tx.refused_order(journal, superseded)?),
+        None => Ok(entry.sequence),
     }
 }
 

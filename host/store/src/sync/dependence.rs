@@ -23,6 +23,9 @@ pub struct JournalId {
 pub struct RefusedWrite {
     /// The entry.
     pub sequence: u64,
+    /// The sequence of the entry that it retries, and so on to the first; its own when it is none.
+    /// What a person did first comes first, however often it is retried.
+    pub original: u64,
     /// What it would have done to the row.
     pub kind: EffectKind,
     /// The columns that it would have set.
@@ -30,7 +33,7 @@ pub struct RefusedWrite {
 }
 
 impl Tx {
-    /// Notes that an entry was refused.
+    /// Notes that an entry was refused. `original`: see [`RefusedWrite::original`].
     ///
     /// # Errors
     /// The store failed.
@@ -38,7 +41,16 @@ impl Tx {
         &mut self,
         journal: JournalId,
         sequence: u64,
+        original: u64,
     ) -> Result<(), StoreError> {
+        if original != sequence {
+            let [device, epoch, number] = key(journal, sequence);
+            self.sql_execute(
+                "INSERT INTO os_refused_order (device, epoch, sequence, original) \
+                 VALUES (?1, ?2, ?3, ?4) ON CONFLICT (device, epoch, sequence) DO NOTHING",
+                &[device, epoch, number, SqlValue::unsigned(original)],
+            )?;
+        }
         self.sql_execute(
             "INSERT INTO os_refused_entry (device, epoch, sequence) VALUES (?1, ?2, ?3) \
              ON CONFLICT (device, epoch, sequence) DO NOTHING",
@@ -55,6 +67,18 @@ impl Tx {
         let sql =
             "SELECT 1 FROM os_refused_entry WHERE device = ?1 AND epoch = ?2 AND sequence = ?3";
         Ok(self.sql_row("refused entry", sql, &key(journal, sequence), |_| Ok(()))?.is_some())
+    }
+
+    /// The original order of a refused entry: see [`RefusedWrite::original`].
+    ///
+    /// # Errors
+    /// The store failed.
+    pub fn refused_order(&mut self, journal: JournalId, sequence: u64) -> Result<u64, StoreError> {
+        let sql = "SELECT original FROM os_refused_order \
+                   WHERE device = ?1 AND epoch = ?2 AND sequence = ?3";
+        let found =
+            self.sql_row("refused entry", sql, &key(journal, sequence), |row| row.unsigned())?;
+        Ok(found.unwrap_or(sequence))
     }
 
     /// Notes a write of a refused entry.
@@ -96,8 +120,11 @@ impl Tx {
     ) -> Result<Vec<RefusedWrite>, StoreError> {
         self.sql_rows(
             "refused write",
-            "SELECT sequence, kind, columns FROM os_refused_write \
-             WHERE device = ?1 AND epoch = ?2 AND tbl = ?3 AND id = ?4 ORDER BY sequence",
+            "SELECT w.sequence, COALESCE(o.original, w.sequence), w.kind, w.columns \
+             FROM os_refused_write AS w LEFT JOIN os_refused_order AS o \
+               ON o.device = w.device AND o.epoch = w.epoch AND o.sequence = w.sequence \
+             WHERE w.device = ?1 AND w.epoch = ?2 AND w.tbl = ?3 AND w.id = ?4 \
+             ORDER BY 2, w.sequence",
             &[
                 SqlValue::Guid(journal.device),
                 SqlValue::unsigned(journal.epoch),
@@ -107,6 +134,7 @@ impl Tx {
             |row| {
                 Ok(RefusedWrite {
                     sequence: row.unsigned()?,
+                    original: row.unsigned()?,
                     kind: from_word("kind of a refused write", row.text()?)?,
                     columns: row.json()?,
                 })
@@ -119,7 +147,7 @@ impl Tx {
     /// # Errors
     /// The store failed.
     pub fn forget_refused(&mut self, journal: JournalId, sequence: u64) -> Result<(), StoreError> {
-        for table in ["os_refused_entry", "os_refused_write"] {
+        for table in ["os_refused_entry", "os_refused_order", "os_refused_write"] {
             let sql =
                 format!("DELETE FROM {table} WHERE device = ?1 AND epoch = ?2 AND sequence = ?3");
             self.sql_execute(&sql, &key(journal, sequence))?;
