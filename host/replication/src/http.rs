@@ -98,6 +98,7 @@ impl HttpLink {
         })?;
         let mut attempt = 1;
         let mut signed_in_again = false;
+        let mut lost = false;
         loop {
             let fault = match self.attempt(verb, &body) {
                 Ok(bytes) => return Ok(bytes),
@@ -110,8 +111,9 @@ impl HttpLink {
             }
             let again = matches!(fault.code, code::UNREACHABLE | code::LIMIT_EXCEEDED);
             if !again || attempt >= self.options.attempts {
-                return Err(fault);
+                return Err(if lost { after_a_loss(fault) } else { fault });
             }
+            lost |= fault.code == code::UNREACHABLE;
             tracing::debug!(verb, attempt, %fault, "the call is repeated");
             std::thread::sleep(self.wait(attempt));
             attempt += 1;
@@ -153,6 +155,18 @@ impl HttpLink {
 fn unreachable(url: &str, error: &ureq::Error) -> Fault {
     Fault::new(code::UNREACHABLE, format!("The server {url} does not answer: {error}."))
         .hint("`offstage go-offline` needs a server; while offline, work goes on locally.")
+}
+
+/// The fault of a call of which an attempt was lost and a later one was turned away unheard: what
+/// the lost one did is as unknown as before.
+fn after_a_loss(fault: Fault) -> Fault {
+    match fault.code {
+        code::LIMIT_EXCEEDED | code::INTERNAL | code::UNAUTHORIZED => {
+            let text = format!("An answer of the server was lost; then: {}", fault.message);
+            Fault::new(code::UNREACHABLE, text)
+        }
+        _ => fault,
+    }
 }
 
 /// The fault in an answer; a proxy's own answer has none.

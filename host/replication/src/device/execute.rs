@@ -41,6 +41,8 @@ impl Device {
         let named =
             request.primary_id().map(|id| EntityReference::new(request.primary_table(), id));
         let table = request.primary_table().to_owned();
+        // Before the record can be seen: who finds it must not ask for a write on its way.
+        let _in_flight = InFlight::new(self, operation);
         let mut tx = self.store_tx()?;
         OnlineWrite {
             operation,
@@ -50,7 +52,6 @@ impl Device {
         }
         .add(&mut tx)?;
         tx.commit()?;
-        let _in_flight = InFlight::new(self, operation);
         crash_point!("execute.pending-written");
         let ask = ExecuteRequest { operation, request, tag: options.tag, lookup: false };
         let answer = self.0.link.execute(&ask);
@@ -63,6 +64,8 @@ impl Device {
                 ));
                 return Err(fault);
             }
+            // An answer that says nothing about the write: the record stays, and is asked about.
+            Err(fault) if fault.code == code::INTERNAL => return answer,
             Ok(response) => {
                 named.or_else(|| response.id().map(|id| EntityReference::new(table, id)))
             }

@@ -7,8 +7,12 @@ use crate::wire::{
     PostAnswer, PostRequest, PrepareAnswer, PrepareRequest, RowDigest, SPECIFIC_MAX,
     SpecificAnswer, SpecificRequest, SyncPage, TableDigest,
 };
-use offstage_model::{Fault, Response, code};
+use offstage_model::{Fault, Response, Uuid, code};
 use offstage_pipeline::{CallOptions, Caller};
+use offstage_store::OnlineReceipt;
+
+/// Stands for the hash in the receipt of an operation that must never run; no request has it.
+const NEVER: &str = "never";
 
 impl SyncService {
     /// Sets what a device takes offline.
@@ -139,12 +143,7 @@ impl SyncService {
     /// there is none.
     pub fn execute(&self, caller: &Caller, request: &ExecuteRequest) -> Result<Response, Fault> {
         if request.lookup {
-            let mut tx = self.pipeline.store().read()?;
-            let stored = tx.online_receipt(request.operation)?;
-            let stored = stored.ok_or_else(|| {
-                let text = format!("The operation {} was not applied.", request.operation);
-                Fault::new(code::NOT_FOUND, text)
-            })?;
+            let stored = self.answer_or_never(request.operation)?;
             return serde_json::from_slice(&stored.response).map_err(|error| {
                 tracing::error!(operation = %request.operation, %error, "a stored answer is damaged");
                 Fault::new(code::STORE_UNUSABLE, "A stored answer is damaged.")
@@ -157,6 +156,20 @@ impl SyncService {
             ..CallOptions::default()
         };
         self.pipeline.execute(caller, request.request.clone(), options)
+    }
+
+    /// The receipt of an operation. One that has none is refused from then on: the device takes it
+    /// for not applied, so a copy of the request that is still under way must not commit later.
+    fn answer_or_never(&self, operation: Uuid) -> Result<OnlineReceipt, Fault> {
+        let mut tx = self.pipeline.store().write()?;
+        let stored = tx.online_receipt(operation)?;
+        if stored.is_none() {
+            tx.put_online_receipt(operation, NEVER, b"", self.now())?;
+            tx.commit()?;
+        }
+        stored.filter(|receipt| receipt.hash != NEVER).ok_or_else(|| {
+            Fault::new(code::NOT_FOUND, format!("The operation {operation} was not applied."))
+        })
     }
 }
 
