@@ -124,7 +124,7 @@ impl SyncService {
                 code::GO_OFFLINE_DENIED,
                 format!("{} has no right to take data offline (prvGoOffline).", caller.name),
             )
-            .hint("An administrator grants it with `offstage user role`; entries made offline can still be played back."));
+            .hint("Ask an administrator; entries made offline can still be played back."));
         }
         let now = self.now();
         let mut tx = self.pipeline.store().write()?;
@@ -200,7 +200,7 @@ impl SyncService {
                 code::PLAYBACK_NOT_ALLOWED,
                 format!("Device {id} was revoked; nothing of its journal was consumed."),
             )
-            .hint("An administrator can allow it again with `offstage device`."));
+            .hint("Ask an administrator. A new data directory can be connected as another device."));
         }
         Ok(row)
     }
