@@ -3,7 +3,8 @@
 mod support;
 
 use offstage_model::journal::EntryState;
-use offstage_model::{Entity, Request, Value, code};
+use offstage_model::{Entity, Request, Uuid, Value, code};
+use offstage_replication::wire::ExecuteRequest;
 use offstage_replication::{DeviceState, Silent};
 use std::sync::atomic::Ordering;
 use support::{World, account, rename, set};
@@ -116,6 +117,41 @@ fn a_lost_answer_of_an_online_write_is_resolved_at_the_next_contact() {
     assert_eq!(unit.device.status().expect("status").unknown_writes, 1);
     unit.device.sync(&Silent).expect("refreshed");
     assert_eq!(unit.device.status().expect("status").unknown_writes, 0);
+    unit.assert_same();
+}
+
+#[test]
+fn an_operation_that_was_asked_for_in_vain_never_runs() {
+    let world = World::new();
+    let ask = |lookup| ExecuteRequest {
+        operation: Uuid::from_u128(7),
+        request: Request::create(account("Late")),
+        tag: None,
+        lookup,
+    };
+    for _ in 0..2 {
+        let fault = world.service.execute(&world.ada, &ask(true)).expect_err("not applied");
+        assert_eq!(fault.code, code::NOT_FOUND);
+    }
+    let fault = world.service.execute(&world.ada, &ask(false)).expect_err("it comes too late");
+    assert_eq!(fault.code, code::INVALID_ARGUMENT);
+}
+
+#[test]
+fn a_restored_server_is_offered_lost_entries_by_a_refresh() {
+    let world = World::new();
+    let unit = world.device();
+    unit.go_offline();
+    let id = unit.account("lost with the disk");
+    unit.go_online();
+    // The backup knows the device, and is another incarnation.
+    let backup = World::new();
+    backup.server.random().guid();
+    let known = backup.device().device.status().expect("status").device;
+    assert_eq!(unit.device.status().expect("status").device, known);
+    let unit = backup.open(unit.pipeline.clone(), &backup.service);
+    unit.device.sync(&Silent).expect("refreshed");
+    assert!(backup.server_row("account", id).is_some());
     unit.assert_same();
 }
 

@@ -110,6 +110,7 @@ impl Device {
         tx.commit()?;
         drop(gate);
         if !state.is_local() {
+            self.shake(true)?;
             self.settle(progress, "offline.page-applied")?;
         }
         Ok(withdrawn)
@@ -139,6 +140,8 @@ impl Device {
         let new = self.append(&mut tx, old)?;
         tx.commit()?;
         drop(gate);
+        // Says from where a server that was restored wants entries again, before this one.
+        self.shake(true)?;
         self.settle(progress, "offline.page-applied")?;
         Ok(new)
     }

@@ -245,6 +245,8 @@ impl Device {
     /// # Errors
     /// What the server says.
     pub fn filters(&self) -> Result<Vec<DataFilter>, Fault> {
+        // A handshake may reopen entries, so none may be on its way.
+        let _work = self.work();
         Ok(self.shake(false)?.filters)
     }
 

@@ -59,7 +59,6 @@ impl Device {
         self.resolve_online_writes(progress)?;
         let answer = self.shake(false)?;
         self.note_skew(progress)?;
-        self.reopen_from(answer.expected_sequence)?;
         let mut report = GoOnlineReport::default();
         loop {
             self.send(progress)?;
@@ -99,7 +98,7 @@ impl Device {
 
     /// A server that was restored from a backup expects entries again that it had decided: they are
     /// offered again, with the same bytes.
-    fn reopen_from(&self, expected: u64) -> Result<(), Fault> {
+    pub(super) fn reopen_from(&self, expected: u64) -> Result<(), Fault> {
         let mut tx = self.store_tx()?;
         let (last, _) = tx.last_entry()?.unwrap_or_default();
         if expected > last + 1 {

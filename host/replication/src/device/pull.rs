@@ -68,6 +68,7 @@ impl Device {
                 record.prune = true;
             }
         })?;
+        self.reopen_from(answer.expected_sequence)?;
         Ok(answer)
     }
 
