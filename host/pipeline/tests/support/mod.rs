@@ -59,7 +59,6 @@ impl Clock for TestClock {
 }
 
 /// Counts instead of being random, so that a failure can be repeated.
-#[derive(Default)]
 pub(crate) struct Counting(AtomicU64);
 
 impl Randomness for Counting {
@@ -116,7 +115,8 @@ fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
         trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
         side,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
-        random: Arc::new(Counting::default()),
+        // The sides must not draw the same ids.
+        random: Arc::new(Counting(AtomicU64::new((side as u64) << 32))),
         organization: Organization { id: Uuid::from_u128(0x0f), name: "Contoso".into() },
         limits: Limits::default(),
     })
