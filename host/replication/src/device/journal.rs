@@ -110,7 +110,7 @@ impl Device {
         tx.commit()?;
         drop(gate);
         if !state.is_local() {
-            self.shake(true)?;
+            self.shake(false)?;
             self.settle(progress, "offline.page-applied")?;
         }
         Ok(withdrawn)
@@ -141,7 +141,7 @@ impl Device {
         tx.commit()?;
         drop(gate);
         // Says from where a server that was restored wants entries again, before this one.
-        self.shake(true)?;
+        self.shake(false)?;
         self.settle(progress, "offline.page-applied")?;
         Ok(new)
     }

@@ -200,7 +200,9 @@ impl SyncService {
                 code::PLAYBACK_NOT_ALLOWED,
                 format!("Device {id} was revoked; nothing of its journal was consumed."),
             )
-            .hint("Ask an administrator. A new data directory can be connected as another device."));
+            .hint(
+                "Ask an administrator. A new data directory can be connected as another device.",
+            ));
         }
         Ok(row)
     }
