@@ -36,6 +36,10 @@ pub(crate) struct Connect {
     /// What people call the device
     #[arg(long, value_name = "NAME", default_value = "device")]
     name: String,
+    /// Begin a new journal on this device's directory: the way out when the server says that its
+    /// journal continues in two ways. Entries of the old one stay readable
+    #[arg(long)]
+    renew: bool,
     /// Bring the data down now, so that the device can go offline without the server later
     #[arg(long)]
     offline_capable: bool,
@@ -44,19 +48,24 @@ pub(crate) struct Connect {
 impl Connect {
     pub(crate) fn run(&self, data: &Path, quiet: bool) -> Result<Output, CliError> {
         if let Some(role) = workspace::role(data)? {
+            if self.renew && role == Role::Device {
+                return renew(data);
+            }
             let whose = if role == Role::Server { "server" } else { "device" };
             return Err(CliError::usage(format!(
                 "'{}' is a {whose}'s data directory already.",
                 data.display()
             ))
-            .hint("Name another directory with `--data DIR`."));
+            .hint(
+                "Name another directory with `--data DIR`; `--renew` begins a new journal here.",
+            ));
         }
         let url = self.url.trim_end_matches('/');
         let about = sign_in::about(url)?;
         tracing::info!(version = about.version, organization = about.organization.name, "server");
         let first = self.credentials(about.any_token)?;
         workspace::make_folder(data)?;
-        let key = self.key()?;
+        let key = self.key(data)?;
         trust::write(&key_path(data), key.to_pem().as_bytes())?;
         let pipeline = workspace::pipeline(data, Side::Device)?;
         let options = DeviceOptions { pipeline, link: connection::link(url, first) };
@@ -96,10 +105,22 @@ impl Connect {
         }
     }
 
-    fn key(&self) -> Result<DeviceKey, CliError> {
+    fn key(&self, data: &Path) -> Result<DeviceKey, CliError> {
+        let known = key_path(data);
         match &self.device_key {
             Some(file) => read_key(&file.0),
+            // An attempt that was interrupted may have told the server this one already.
+            None if known.exists() => read_key(&known),
             None => Ok(DeviceKey::generate(&SystemRandom)),
         }
     }
+}
+
+fn renew(data: &Path) -> Result<Output, CliError> {
+    let workspace = Workspace::open_device(data)?;
+    let device = workspace.device()?;
+    device.renew()?;
+    let mut output = status::of_device(device)?;
+    output.blocks.insert(0, crate::output::Block::Text("A new journal begins here.".into()));
+    Ok(output)
 }

@@ -20,6 +20,19 @@ pub(super) fn put(tx: &mut Tx, row: &Entity, undisturbed: bool) -> Result<(), Fa
     Ok(tx.clear_dirty(&row.table, id)?)
 }
 
+/// Puts a row of the server in place of the local one, unless that is newer: an answer may overtake
+/// another one.
+pub(super) fn put_newer(tx: &mut Tx, row: &Entity, undisturbed: bool) -> Result<(), Fault> {
+    let known = match row.id {
+        Some(id) => tx.version(&row.table, id)?,
+        None => None,
+    };
+    if known > row.version {
+        return Ok(());
+    }
+    put(tx, row, undisturbed)
+}
+
 /// Lays what open entries made of the row over the server's values, in order.
 fn overlay(tx: &mut Tx, row: &Entity, id: Uuid, effects: &[PendingEffect]) -> Result<(), Fault> {
     for (_, effect) in effects {

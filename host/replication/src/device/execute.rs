@@ -96,7 +96,7 @@ impl Device {
         OnlineWrite::remove(&mut tx, operation)?;
         if let Some(fresh) = fresh {
             for row in &fresh.rows {
-                apply::put(&mut tx, row, false)?;
+                apply::put_newer(&mut tx, row, false)?;
             }
             for row in &fresh.absent {
                 apply::remove(&mut tx, row)?;

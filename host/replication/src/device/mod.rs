@@ -120,12 +120,18 @@ impl Device {
     }
 
     /// Ends the device's epoch and begins a new one with an empty copy: the way out after a fork.
-    /// Entries of the old epoch stay readable.
+    /// Entries of the old epoch stay readable. What the server still takes is played back first.
     ///
     /// # Errors
-    /// Entries are open (play them back or export them first); what the server says.
+    /// What the server says, other than that the journal forked.
     pub fn renew(&self) -> Result<Status, Fault> {
         let _work = self.work();
+        let played = self.shake(false).and_then(|_| self.send(&crate::Silent));
+        if let Err(fault) = played
+            && fault.code != code::DEVICE_FORKED
+        {
+            return Err(fault);
+        }
         let mut tx = self.store_tx()?;
         let record = Record::require(&mut tx)?;
         let identity = identity(&mut tx)?;

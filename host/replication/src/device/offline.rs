@@ -7,6 +7,7 @@ use crate::progress::Progress;
 use offstage_model::{Fault, Timestamp, code};
 use offstage_pipeline::SkippedPackage;
 use offstage_subscription::TableCount;
+use std::sync::PoisonError;
 
 /// What going offline brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,17 +59,39 @@ impl Device {
         }
         self.switch(DeviceState::GoingOffline)?;
         match self.bring_down(progress) {
-            Ok(report) => {
-                self.switch(DeviceState::Offline)?;
+            Ok(mut report) => {
+                let last = self.switch_offline(progress)?;
+                report.rows += last.rows;
+                report.removals += last.removals;
                 Ok(report)
             }
             Err(fault) if fault.code == code::UNREACHABLE => self.go_with_the_copy(fault, progress),
             Err(fault) if fault.code == code::GO_OFFLINE_DENIED => {
+                self.note_denial()?;
                 self.switch(DeviceState::Online)?;
                 Err(fault)
             }
             Err(fault) => Err(fault),
         }
+    }
+
+    /// Switches to offline. Requests of the last moments went to the server: no new one may start
+    /// while what they wrote is brought down, or the copy would lack it.
+    fn switch_offline(&self, progress: &dyn Progress) -> Result<Pulled, Fault> {
+        let mut gate = self.0.gate.write().unwrap_or_else(PoisonError::into_inner);
+        let pulled = self.pull(progress, "offline.page-applied")?;
+        self.change(|record| record.state = DeviceState::Offline)?;
+        *gate = Some(DeviceState::Offline);
+        Ok(pulled)
+    }
+
+    /// Keeps in mind that the right to take data offline is gone: without the server, the copy is
+    /// of no use then.
+    fn note_denial(&self) -> Result<(), Fault> {
+        self.change(|record| {
+            record.user.go_offline = false;
+            record.offline_capable = false;
+        })
     }
 
     fn bring_down(&self, progress: &dyn Progress) -> Result<GoOfflineReport, Fault> {
@@ -97,7 +120,8 @@ impl Device {
         progress: &dyn Progress,
     ) -> Result<GoOfflineReport, Fault> {
         let record = self.record()?;
-        let (true, Some(copy_of)) = (record.offline_capable, record.last_sync) else {
+        let allowed = record.offline_capable && record.user.go_offline;
+        let (true, Some(copy_of)) = (allowed, record.last_sync) else {
             return Err(fault);
         };
         progress.note(&format!("The server does not answer; the copy of {copy_of} is used."));

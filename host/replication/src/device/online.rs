@@ -110,7 +110,7 @@ impl Device {
                 ),
             )
             .hint(
-                "This directory was restored from a backup or copied. Connect it anew to go on.",
+                "This directory was restored from a backup or copied. `offstage connect URL --renew` begins a new journal.",
             ));
         }
         // Open entries are the end of the journal, so what was decided lies before the first one.

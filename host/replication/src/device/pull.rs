@@ -160,7 +160,7 @@ impl Device {
         let record = self.record()?;
         let page = self.0.link.data(&DataRequest {
             device: self.identity()?.device,
-            token: record.token,
+            token: record.token.clone(),
             after: record.after,
             limit: PAGE_ROWS_MAX,
         })?;
@@ -170,7 +170,12 @@ impl Device {
         let mut tx = self.store_tx()?;
         let undisturbed = apply::is_undisturbed(&mut tx)?;
         for row in &page.rows {
-            apply::put(&mut tx, row, undisturbed)?;
+            // After the server was restored, its versions start over.
+            if record.prune {
+                apply::put(&mut tx, row, undisturbed)?;
+            } else {
+                apply::put_newer(&mut tx, row, undisturbed)?;
+            }
         }
         for row in &page.removals {
             apply::remove(&mut tx, row)?;

@@ -260,7 +260,7 @@ fn forked(device: Uuid, reason: String) -> Fault {
         ),
     )
     .hint(
-        "Its entries stay readable (`offstage journal list`). Connect the directory anew to go on.",
+        "Its entries stay readable (`offstage journal list`). `offstage connect URL --renew` begins a new journal there.",
     )
 }
 
