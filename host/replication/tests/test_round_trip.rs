@@ -190,6 +190,30 @@ fn without_the_privilege_nothing_comes_down() {
 }
 
 #[test]
+fn a_right_that_is_lost_offline_lets_work_be_played_back_and_takes_the_copy() {
+    let mut world = World::new();
+    let id = world.account("server");
+    let unit = world.device();
+    unit.go_offline();
+    unit.run(rename(id, "device")).expect("renamed");
+    world.ada.go_offline = false;
+    let unit = world.open(unit.pipeline.clone(), &world.service);
+    assert_eq!(unit.go_online().applied, 1);
+    let server = world.server_row("account", id).expect("there");
+    assert_eq!(server.text("name"), Some("device"));
+    assert!(unit.row("account", id).is_none(), "the copy is gone");
+    unit.link.down.store(true, Ordering::SeqCst);
+    let fault = unit.device.go_offline(&Silent).expect_err("there is no copy to work on");
+    assert_eq!(fault.code, code::UNREACHABLE);
+    unit.link.down.store(false, Ordering::SeqCst);
+    world.ada.go_offline = true;
+    let unit = world.open(unit.pipeline.clone(), &world.service);
+    unit.device.go_offline(&Silent).expect("the right is back");
+    assert_eq!(unit.row("account", id).expect("here again").text("name"), Some("device"));
+    unit.assert_same();
+}
+
+#[test]
 fn states_of_entries_are_kept() {
     let world = World::new();
     let unit = world.device();

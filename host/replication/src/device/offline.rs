@@ -1,13 +1,17 @@
 //! Going offline, and the refresh while online.
 
 use super::pull::Pulled;
-use super::{Device, DeviceState};
+use super::{Device, DeviceState, Record};
 use crate::crash::crash_point;
 use crate::progress::Progress;
-use offstage_model::{Fault, Timestamp, code};
+use offstage_model::query::Filter;
+use offstage_model::{Fault, Timestamp, Uuid, code};
 use offstage_pipeline::SkippedPackage;
 use offstage_subscription::TableCount;
 use std::sync::PoisonError;
+
+/// Rows that are removed at once when the copy is given up.
+const COPY_PAGE: u32 = 1_000;
 
 /// What going offline brought.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -67,8 +71,8 @@ impl Device {
             }
             Err(fault) if fault.code == code::UNREACHABLE => self.go_with_the_copy(fault, progress),
             Err(fault) if fault.code == code::GO_OFFLINE_DENIED => {
-                self.note_denial()?;
                 self.switch(DeviceState::Online)?;
+                self.give_up_copy(progress)?;
                 Err(fault)
             }
             Err(fault) => Err(fault),
@@ -85,13 +89,42 @@ impl Device {
         Ok(pulled)
     }
 
-    /// Keeps in mind that the right to take data offline is gone: without the server, the copy is
-    /// of no use then.
-    fn note_denial(&self) -> Result<(), Fault> {
-        self.change(|record| {
-            record.user.go_offline = false;
-            record.offline_capable = false;
-        })
+    /// The right to take data offline is gone: once nothing waits to be played back, the local copy
+    /// goes too (`playback.md`, "GoOffline", 1). The journal stays.
+    pub(super) fn give_up_copy(&self, progress: &dyn Progress) -> Result<(), Fault> {
+        let mut tx = self.store_tx()?;
+        if tx.journal_counts()?.open() > 0 {
+            return Ok(());
+        }
+        let user = self.identity()?.user;
+        let tables: Vec<String> = tx.catalog().tables.keys().cloned().collect();
+        let mut removed = 0_u64;
+        for table in tables {
+            loop {
+                let all = Filter::All(Vec::new());
+                let ids = tx.shown_ids(&table, &all, user, (None, COPY_PAGE))?;
+                if ids.is_empty() {
+                    break;
+                }
+                for id in ids {
+                    tx.remove_replica(&table, id)?;
+                    tx.clear_dirty(&table, id)?;
+                    removed += 1;
+                }
+            }
+        }
+        let mut record = Record::require(&mut tx)?;
+        record.user.go_offline = false;
+        record.offline_capable = false;
+        record.last_sync = None;
+        // The next handshake that is allowed begins with an empty subscription.
+        record.incarnation = Uuid::nil();
+        record.store(&mut tx)?;
+        tx.commit()?;
+        progress.note(&format!(
+            "The right to take data offline is gone: {removed} rows were removed here."
+        ));
+        Ok(())
     }
 
     fn bring_down(&self, progress: &dyn Progress) -> Result<GoOfflineReport, Fault> {
@@ -147,7 +180,13 @@ impl Device {
             .hint("`offstage go-online` plays the journal back and refreshes."));
         }
         self.resolve_online_writes(progress)?;
-        let answer = self.shake(true)?;
+        let answer = match self.shake(true) {
+            Err(fault) if fault.code == code::GO_OFFLINE_DENIED => {
+                self.give_up_copy(progress)?;
+                return Err(fault);
+            }
+            answer => answer?,
+        };
         self.note_skew(progress)?;
         self.adopt_plugins(&answer.packages, &answer.steps, progress)?;
         let pulled = self.settle(progress, "offline.page-applied")?;

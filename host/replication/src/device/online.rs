@@ -75,6 +75,9 @@ impl Device {
             crash_point!("online.after-repair");
             crash_point!("online.before-switch");
             if self.switch_online_when_empty()? {
+                if !answer.user.go_offline {
+                    self.give_up_copy(progress)?;
+                }
                 report.counts = self.record()?.counts;
                 return Ok(report);
             }
