@@ -16,11 +16,12 @@ const TARGET: f64 = 1.5;
 
 /// Runs the benchmark.
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
-    let mut sizes = vec![setting.size(50, 10_000, 10_000)];
-    if setting.size(0, 0, 1) == 1 {
-        sizes.push(100_000);
-    }
-    sizes.into_iter().map(|count| first(setting, count)).collect()
+    let sizes: &[usize] = match setting.size(0, 1, 2) {
+        0 => &[50],
+        1 => &[10_000, 100_000],
+        _ => &[10_000, 100_000, 1_000_000],
+    };
+    sizes.iter().map(|&count| first(setting, count)).collect()
 }
 
 fn first(setting: &Setting, count: usize) -> Result<Line> {

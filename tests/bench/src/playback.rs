@@ -21,7 +21,7 @@ const OUTCOME_BYTES: usize = 700;
 
 /// Runs the benchmark.
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
-    let count = setting.size(50, 5_000, 100_000);
+    let count = setting.size(50, 10_000, 100_000);
     let rounds = if count > 50_000 { setting.rounds.min(3) } else { setting.rounds };
     let mut lines = Vec::new();
     for logic in [false, true] {
