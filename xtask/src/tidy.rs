@@ -14,7 +14,7 @@ use crate::workspace;
 const LINES_MAX: usize = 1_500;
 
 /// Each crate of `host/` with the crates of `host/` that it may use.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("model", &[]),
     ("query", &["model"]),
     ("policy", &["model"]),
@@ -22,6 +22,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
     ("sandbox", &["model"]),
     ("pipeline", &["model", "query", "policy", "store", "sandbox"]),
     ("subscription", &["model", "query", "store"]),
+    ("outlook", &["model", "query", "policy", "store", "pipeline", "subscription"]),
     ("replication", &["model", "query", "store", "policy", "pipeline", "sandbox", "subscription"]),
     (
         "server",
@@ -34,6 +35,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
             "pipeline",
             "subscription",
             "replication",
+            "outlook",
         ],
     ),
     (
@@ -47,6 +49,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
             "pipeline",
             "subscription",
             "replication",
+            "outlook",
             "server",
         ],
     ),
@@ -68,6 +71,7 @@ pub(crate) fn run() -> Result<()> {
         check_file(file, &mut problems)?;
     }
     check_direction(&mut problems)?;
+    check_mail_stores(&files, &mut problems)?;
     if problems.is_empty() {
         println!("tidy: {} files, nothing to mend", files.len());
         return Ok(());
@@ -119,6 +123,30 @@ fn check_direction(problems: &mut Vec<String>) -> Result<()> {
     let sdk = fs::read_to_string(workspace::root().join("sdk/rust/Cargo.toml"))?;
     if sdk.contains("host/") || sdk.contains("offstage-model") {
         problems.push("sdk/rust must not know the host".to_owned());
+    }
+    Ok(())
+}
+
+/// The mail stores of `host/outlook` know items only: nothing of records, the cache or the engine;
+/// and the rest of the crate does not know them.
+fn check_mail_stores(files: &[PathBuf], problems: &mut Vec<String>) -> Result<()> {
+    const ALLOWED: [&str; 5] = ["item", "link", "mail_store", "property", "stores"];
+    let sources = workspace::root().join("host/outlook/src");
+    let stores = sources.join("stores");
+    for file in files.iter().filter(|file| file.starts_with(&sources)) {
+        let text = fs::read_to_string(file)?;
+        let within = file.starts_with(&stores);
+        for part in text.split("crate::").skip(1) {
+            let module = part.split(|c: char| !c.is_alphanumeric() && c != '_').next();
+            let module = module.unwrap_or_default();
+            let small = module.starts_with(|c: char| c.is_lowercase());
+            if within && small && !ALLOWED.contains(&module) {
+                problems.push(format!("{}: a mail store must not know '{module}'", shown(file)));
+            }
+            if !within && module == "stores" {
+                problems.push(format!("{}: only `stores` know a mail store", shown(file)));
+            }
+        }
     }
     Ok(())
 }

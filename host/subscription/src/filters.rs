@@ -1,8 +1,8 @@
 //! Data filters: which rows a device takes offline. Never runs a query.
 
 use crate::SyncError;
-use offstage_model::metadata::Ownership;
-use offstage_model::query::{CONDITIONS_MAX, Filter, Operator};
+use offstage_model::metadata::{Ownership, Relationship};
+use offstage_model::query::{CONDITIONS_MAX, Condition, Filter, Operator};
 use offstage_model::{Catalog, Fault, code};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,7 +28,8 @@ pub struct DataFilter {
 const ALWAYS: &[&str] = &["systemuser", "team", "businessunit"];
 
 /// The filters of a new subscription: the user's own rows of every user-owned table that is enabled
-/// for offline, links of many-to-many relationships, and users, teams and business units.
+/// for offline, the parts of such rows (the parties of activities), links of many-to-many
+/// relationships, and users, teams and business units.
 #[must_use]
 pub fn default_filters(catalog: &Catalog) -> Vec<DataFilter> {
     let own = || Filter::condition("ownerid", Operator::EqualUserId, Vec::new());
@@ -41,12 +42,35 @@ pub fn default_filters(catalog: &Catalog) -> Vec<DataFilter> {
             let filter = match (all, table.ownership) {
                 (true, _) => None,
                 (false, Ownership::User) => Some(own()),
-                (false, Ownership::Organization) => return None,
+                (false, Ownership::Organization) => Some(parts_of_own(catalog, &table.name)?),
             };
             let name = format!("default-{}", table.name);
             Some(DataFilter { name, table: table.name.clone(), filter })
         })
         .collect()
+}
+
+/// The rows that are parts of rows of the user; `None` for a table whose rows are parts of nothing.
+fn parts_of_own(catalog: &Catalog, table: &str) -> Option<Filter> {
+    let wholes = catalog.relationships.values().filter_map(|relationship| match relationship {
+        Relationship::OneToMany(r) if r.parts && r.child == table => Some(r),
+        _ => None,
+    });
+    let owned: Vec<Filter> = wholes
+        .filter(|r| catalog.tables.get(&r.parent).is_some_and(|t| t.ownership == Ownership::User))
+        .map(|r| {
+            let single = catalog.tables[table].columns[&r.lookup].targets.len() == 1;
+            let segment =
+                if single { r.lookup.clone() } else { format!("{}_{}", r.lookup, r.parent) };
+            Filter::Condition(Condition {
+                path: vec![segment],
+                column: "ownerid".to_owned(),
+                operator: Operator::EqualUserId,
+                values: Vec::new(),
+            })
+        })
+        .collect();
+    (!owned.is_empty()).then_some(Filter::Any(owned))
 }
 
 /// The union of the filters per table, without tables that are gone or not enabled for offline.

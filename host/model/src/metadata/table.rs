@@ -172,6 +172,10 @@ pub struct OneToMany {
     /// What an assign of the parent does.
     #[serde(default)]
     pub assign: Cascade,
+    /// Children are parts of the parent: a change of one is a change of the parent, so that whoever
+    /// holds the parent learns of it (the parties of an activity).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub parts: bool,
 }
 
 fn remove_link() -> Cascade {

@@ -28,6 +28,7 @@ impl Session {
             before: Attributes::new(),
             after: row.attributes.clone(),
         });
+        self.touch_wholes(&table.name, &row.attributes)?;
         let frame = self.frame_mut();
         frame.context.primary_entity_id = id;
         // Columns that the platform sets are seen from stage 40 on (case P13).

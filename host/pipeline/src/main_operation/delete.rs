@@ -28,6 +28,7 @@ impl Session {
         }
         let stamp = self.root.stamp;
         self.tx.delete(&target.table, target.id, &stamp)?;
+        self.touch_wholes(&target.table, &row.attributes)?;
         self.record_effect(RowEffect {
             table: target.table,
             id: target.id,

@@ -6,6 +6,7 @@ mod associate;
 mod compound;
 mod create;
 mod delete;
+mod parts;
 mod read;
 mod state;
 mod update;

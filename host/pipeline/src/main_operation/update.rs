@@ -41,6 +41,8 @@ impl Session {
         changes.insert("modifiedby".into(), user);
         let stamp = self.root.stamp;
         self.tx.update(&table.name, id, &changes, &stamp)?;
+        self.touch_wholes(&table.name, &row.attributes)?;
+        self.touch_wholes(&table.name, &changes)?;
         let before =
             changes.keys().map(|column| (column.clone(), row.value(column).clone())).collect();
         self.record_effect(RowEffect {

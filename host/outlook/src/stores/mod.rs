@@ -1,0 +1,3 @@
+//! The mail stores: each is one file or folder here and knows one technology.
+//!
+//! Never knows a record, the sync cache or the plan.
