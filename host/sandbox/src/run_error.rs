@@ -146,6 +146,13 @@ impl RunErrorKind {
         }
     }
 
+    /// Whether the sandbox ended the run for what it did: everything but a refusal of the plug-in
+    /// and a lack of free instances.
+    #[must_use]
+    pub fn is_violation(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::Busy { .. })
+    }
+
     fn code(&self) -> u32 {
         match self {
             Self::Refused(fault) => fault.code,

@@ -83,6 +83,16 @@ fn cases() -> Vec<Case> {
         case("deep_recursion", |k| *k == Kind::StackOverflow, crashed, "its stack of 524288 bytes"),
         case("huge_trace", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
         case("huge_list", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
+        case("huge_result", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
+        Case {
+            limits: RunLimits { transfer_bytes: 8 << 20, ..quick() },
+            ..case(
+                "too_many_changes",
+                |k| matches!(k, Kind::BadResult(_)),
+                code::ISV_UNEXPECTED,
+                "it has 10001 changes; at most 10000 are allowed",
+            )
+        },
         case("huge_fault_message", |k| matches!(k, Kind::TooMuchData { .. }), crashed, data),
         case(
             "terminal_escape",

@@ -147,6 +147,41 @@ fn more_memory_than_a_run_may_have_does_not_load() {
 }
 
 #[test]
+fn more_tables_memories_or_instances_than_a_run_may_have_do_not_load() {
+    let sandbox = sandbox();
+    let tables = |count: usize| component(&format!("{RUN} {}", "(table 1 funcref)".repeat(count)));
+    let memories = |count: usize| component(&format!("{RUN} {}", "(memory 1)".repeat(count)));
+    let instances = |count: usize| with_instances(hostile("good"), count);
+    // One table and one memory per module; the prelude has the memory already.
+    sandbox.load(&tables(1)).expect("a table loads");
+    sandbox.load(&memories(0)).expect("a memory loads");
+    sandbox.load(&instances(20)).expect("few instances load");
+    for (what, bytes) in
+        [("tables", tables(2)), ("memories", memories(1)), ("instances", instances(40))]
+    {
+        let error = sandbox.load(&bytes).expect_err(what);
+        assert!(matches!(error, SandboxError::Invalid { .. }), "{what}: {error}");
+    }
+}
+
+/// Appends an empty core module to a component, and instances of it.
+fn with_instances(mut component: Vec<u8>, count: usize) -> Vec<u8> {
+    let modules = wasmparser::Parser::new(0)
+        .parse_all(&component)
+        .filter(|payload| matches!(payload, Ok(wasmparser::Payload::ModuleSection { .. })))
+        .count();
+    // Section 1 is a core module, section 2 holds core instances; all numbers are below 128.
+    component.extend([1, 8]);
+    component.extend(b"\0asm\x01\0\0\0");
+    let instance = [0, u8::try_from(modules).expect("a small number"), 0];
+    let body = 1 + instance.len() * count;
+    component.extend([2, u8::try_from(body).expect("a small number")]);
+    component.push(u8::try_from(count).expect("a small number"));
+    component.extend(instance.repeat(count));
+    component
+}
+
+#[test]
 fn names_of_the_contract_with_other_types_do_not_load() {
     let other = text(
         r#"(component
