@@ -125,6 +125,8 @@ pub mod code {
         NOT_FOUND = 0x8F00_000B, 404;
         /// The request is larger than a limit allows, and always will be.
         TOO_LARGE_A_REQUEST = 0x8F00_000D, 400;
+        /// A plug-in that is suspended would have to run.
+        PLUGIN_SUSPENDED = 0x8F00_000E, 503;
         /// Busy: too much at once.
         LIMIT_EXCEEDED = 0x8F00_000C, 429;
     }
@@ -194,14 +196,18 @@ impl Fault {
         format!("0x{:08x}", self.code)
     }
 
-    /// Whether the same request may succeed later without anybody changing anything: such a fault
-    /// never becomes the outcome of a journal entry (`playback.md`, "Found by trying", 10).
+    /// Whether the same request may succeed later without anybody changing it: such a fault never
+    /// becomes the outcome of a journal entry (`playback.md`, "Found by trying", 10).
     #[must_use]
     pub fn is_transient(&self) -> bool {
         self.timed_out
             || matches!(
                 self.code,
-                code::UNREACHABLE | code::INTERNAL | code::STORE_UNUSABLE | code::LIMIT_EXCEEDED
+                code::UNREACHABLE
+                    | code::INTERNAL
+                    | code::STORE_UNUSABLE
+                    | code::LIMIT_EXCEEDED
+                    | code::PLUGIN_SUSPENDED
             )
     }
 

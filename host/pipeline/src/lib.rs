@@ -25,6 +25,7 @@ mod session;
 mod stages;
 mod step_run;
 mod subject;
+mod suspension;
 mod trace;
 
 pub use caller::{CallOptions, Caller, Superseded};

@@ -43,6 +43,9 @@ pub struct Limits {
     pub operations_max: u32,
     /// Trace rows kept. Default 10,000.
     pub trace_rows_max: usize,
+    /// Runs of a package in a row that the sandbox ended, after which the package is suspended.
+    /// Default 5; 0: never.
+    pub violations_max: u32,
 }
 
 impl Default for Limits {
@@ -55,6 +58,7 @@ impl Default for Limits {
             cascade_rows_max: 10_000,
             operations_max: 10_000,
             trace_rows_max: 10_000,
+            violations_max: 5,
         }
     }
 }

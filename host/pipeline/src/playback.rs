@@ -6,8 +6,9 @@
 use crate::alias;
 use crate::caller::Caller;
 use crate::operation::Operation;
-use crate::root::{Pipeline, RootStart};
+use crate::root::{Leftovers, Pipeline, RootStart};
 use crate::session::{Origin, Session};
+use crate::suspension;
 use offstage_model::entity::Attributes;
 use offstage_model::identity::Lineage;
 use offstage_model::journal::{
@@ -86,7 +87,8 @@ impl Pipeline {
     ///
     /// Returns the transaction, and what happened. After a fault the savepoint has been rolled back
     /// and only trace rows were added; a transient fault ([`Fault::is_transient`]) says nothing
-    /// about the entry, and the caller rolls the whole transaction back.
+    /// about the entry, and the caller rolls the whole transaction back and then calls
+    /// [`Pipeline::playback_rolled_back`].
     pub fn play(
         &self,
         mut tx: Tx,
@@ -107,15 +109,22 @@ impl Pipeline {
                 sequence: entry.sequence,
             },
         };
-        let registry = match self.current_registry(&mut tx) {
-            Ok(registry) => registry,
+        let plugins = match self.plugin_set(&mut tx) {
+            Ok(plugins) => plugins,
             Err(fault) => return (tx, Err(fault)),
         };
-        let mut session = self.start(tx, registry, start);
+        let mut session = self.start(tx, plugins, start);
         let result = session.play_root(entry);
         let mut state = session.into_state();
-        let traces = std::mem::take(&mut state.traces);
-        let stored = traces.iter().try_for_each(|trace| state.tx.put_trace(trace));
+        let mut traces = std::mem::take(&mut state.traces);
+        let events = std::mem::take(&mut state.run_events);
+        if result.as_ref().is_err_and(Fault::is_transient) {
+            self.set_aside(Leftovers { traces, events });
+            return (state.tx, result);
+        }
+        let kept = suspension::keep(&mut state.tx, &events, &mut traces, self.limits(), now);
+        let stored =
+            kept.and_then(|()| traces.iter().try_for_each(|trace| state.tx.put_trace(trace)));
         let result = match (result, stored) {
             (Ok(_), Err(error)) => Err(Fault::from(error)),
             (result, _) => result,

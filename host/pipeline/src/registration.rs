@@ -305,7 +305,7 @@ fn find_step(tx: &mut Tx, key: &str) -> Result<Step, Fault> {
     step.ok_or_else(|| unknown_step(key))
 }
 
-fn unknown_package(id: &str) -> Fault {
+pub(crate) fn unknown_package(id: &str) -> Fault {
     Fault::new(code::NOT_FOUND, format!("There is no plug-in package '{id}'."))
         .hint("`offstage plugin list` shows the packages.")
 }

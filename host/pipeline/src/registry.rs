@@ -97,6 +97,11 @@ impl Registry {
         step.enabled && self.plugins.contains_key(&step.package)
     }
 
+    /// The hash of the registered build of a package; empty for none.
+    pub(crate) fn build(&self, package: &str) -> &str {
+        self.packages.iter().find(|known| known.id == package).map_or("", |p| p.sha256.as_str())
+    }
+
     /// The loaded plug-in of a package.
     pub(crate) fn plugin(&self, package: &str) -> Option<Arc<Plugin>> {
         self.plugins.get(package).cloned()

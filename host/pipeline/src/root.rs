@@ -6,6 +6,7 @@ use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::registry::{Registry, SkippedPackage};
 use crate::session::{Origin, Root, Session, SessionState};
+use crate::suspension::{self, Health, RunEvent};
 use crate::trace::TraceLevel;
 use offstage_model::identity::{Lineage, digest};
 use offstage_model::journal::{
@@ -60,7 +61,22 @@ struct State {
     trust: TrustFile,
     organization: Organization,
     registry: Option<Arc<Registry>>,
+    health: Option<Arc<Health>>,
+    leftovers: Leftovers,
     trace_level: TraceLevel,
+}
+
+/// What outlives the rollback of its request.
+#[derive(Default)]
+pub(crate) struct Leftovers {
+    pub(crate) traces: Vec<TraceRow>,
+    pub(crate) events: Vec<RunEvent>,
+}
+
+/// What may run, and what is suspended.
+pub(crate) struct PluginSet {
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) health: Arc<Health>,
 }
 
 /// What begins a session.
@@ -95,6 +111,8 @@ impl Pipeline {
                 trust: options.trust,
                 organization,
                 registry: None,
+                health: None,
+                leftovers: Leftovers::default(),
                 trace_level,
             }),
         })))
@@ -125,8 +143,8 @@ impl Pipeline {
         }
         let start = self.root_start(caller, &options);
         let operation = start.operation;
-        let registry = self.current_registry(&mut tx)?;
-        let mut session = self.start(tx, registry, start);
+        let plugins = self.plugin_set(&mut tx)?;
+        let mut session = self.start(tx, plugins, start);
         let root = Operation {
             lineage: Lineage::root(operation),
             depth: 1,
@@ -154,7 +172,7 @@ impl Pipeline {
             }
             Err(fault) => {
                 state.tx.rollback();
-                self.keep_traces(&state.traces);
+                self.keep_afterwards(Leftovers { traces: state.traces, events: state.run_events });
                 Err(fault)
             }
         }
@@ -179,14 +197,16 @@ impl Pipeline {
     }
 
     /// Begins a session on an open transaction.
-    pub(crate) fn start(&self, tx: Tx, registry: Arc<Registry>, start: RootStart) -> Session {
+    pub(crate) fn start(&self, tx: Tx, plugins: PluginSet, start: RootStart) -> Session {
         let time_max = i64::try_from(self.limits().message_time_max.as_millis());
         let deadline = self.clock().now().plus_ms(time_max.unwrap_or(i64::MAX));
         Session::new(SessionState {
             pipeline: self.clone(),
             catalog: Arc::clone(tx.catalog()),
             tx,
-            registry,
+            registry: plugins.registry,
+            health: plugins.health,
+            run_events: Vec::new(),
             root: Root {
                 operation: start.operation,
                 created_on: start.created_on,
@@ -266,6 +286,8 @@ impl Pipeline {
     }
 
     fn commit(&self, mut state: SessionState) -> Result<(), Fault> {
+        let now = self.clock().now();
+        suspension::keep(&mut state.tx, &state.run_events, &mut state.traces, self.limits(), now)?;
         for trace in &state.traces {
             state.tx.put_trace(trace)?;
         }
@@ -276,22 +298,57 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Writes trace rows after a rollback. The caller's fault matters more than a failure here,
-    /// which goes to the log.
-    fn keep_traces(&self, traces: &[TraceRow]) {
-        let keep = || -> Result<(), Fault> {
+    /// Writes what must be known of a request that was rolled back. The caller's fault matters more
+    /// than a failure here, which goes to the log.
+    fn keep_afterwards(&self, mut leftovers: Leftovers) {
+        if leftovers.traces.is_empty() && leftovers.events.is_empty() {
+            return;
+        }
+        let mut keep = || -> Result<(), Fault> {
+            let Leftovers { traces, events } = &mut leftovers;
             let mut tx = self.store().write()?;
-            for trace in traces {
+            suspension::keep(&mut tx, events, traces, self.limits(), self.clock().now())?;
+            for trace in traces.iter() {
                 tx.put_trace(trace)?;
             }
             tx.prune_traces(self.limits().trace_rows_max)?;
             Ok(tx.commit()?)
         };
-        if !traces.is_empty()
-            && let Err(error) = keep()
-        {
-            tracing::error!(%error, "cannot keep trace rows");
+        if let Err(error) = keep() {
+            tracing::error!(%error, "cannot keep what a rolled-back request leaves");
         }
+    }
+
+    /// Sets aside what must be known of an entry whose transaction its caller rolls back.
+    pub(crate) fn set_aside(&self, leftovers: Leftovers) {
+        self.state_mut(|state| {
+            state.leftovers.traces.extend(leftovers.traces);
+            state.leftovers.events.extend(leftovers.events);
+        });
+    }
+
+    /// To be called after the transaction of [`Pipeline::play`] was rolled back: keeps traces and
+    /// violations of the entry that it failed for.
+    pub fn playback_rolled_back(&self) {
+        let leftovers = self.state_mut(|state| {
+            // What was read in that transaction never was.
+            state.health = None;
+            std::mem::take(&mut state.leftovers)
+        });
+        self.keep_afterwards(leftovers);
+    }
+
+    /// What may run, as of `tx`.
+    pub(crate) fn plugin_set(&self, tx: &mut Tx) -> Result<PluginSet, Fault> {
+        Ok(PluginSet { registry: self.current_registry(tx)?, health: self.current_health(tx)? })
+    }
+
+    pub(crate) fn cached_health(&self) -> Option<Arc<Health>> {
+        self.0.state.read().unwrap_or_else(PoisonError::into_inner).health.clone()
+    }
+
+    pub(crate) fn cache_health(&self, health: Option<Arc<Health>>) {
+        self.state_mut(|state| state.health = health);
     }
 
     /// The registry of the current registration version.
@@ -320,8 +377,8 @@ impl Pipeline {
         Ok(registry)
     }
 
-    fn state_mut(&self, change: impl FnOnce(&mut State)) {
-        change(&mut self.0.state.write().unwrap_or_else(PoisonError::into_inner));
+    fn state_mut<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut self.0.state.write().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The store.

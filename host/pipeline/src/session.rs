@@ -6,6 +6,7 @@
 use crate::caller::Caller;
 use crate::registry::Registry;
 use crate::root::Pipeline;
+use crate::suspension::{Health, RunEvent};
 use offstage_model::identity::Lineage;
 use offstage_model::journal::{OperationNode, ReconciliationReport, RowEffect};
 use offstage_model::{Catalog, Entity, ExecutionContext, Fault, Timestamp, Uuid, code};
@@ -91,6 +92,10 @@ pub(crate) struct SessionState {
     pub(crate) reads: BTreeSet<(String, Uuid)>,
     pub(crate) report: ReconciliationReport,
     pub(crate) operations: u32,
+    /// Packages with violations, as of the beginning.
+    pub(crate) health: Arc<Health>,
+    /// How runs went, for the count of violations.
+    pub(crate) run_events: Vec<RunEvent>,
 }
 
 /// A session; empty while it is lent to a plug-in.

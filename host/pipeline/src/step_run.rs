@@ -35,6 +35,11 @@ impl Session {
         self.add_images(step, &mut context)?;
         let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
         let started = self.pipeline.clock().now();
+        if let Err(fault) = self.refuse_suspended(step) {
+            let trace = self.trace_refusal(step, &context, started, &fault);
+            return Err(Fault { trace_id: trace, ..fault });
+        }
+        let violations = self.violations();
         let limits = self.run_limits();
         let user = acting_user(self, step);
         let to_pair = recorded.as_ref().filter(|_| !classic);
@@ -43,6 +48,7 @@ impl Session {
         let (services, run) = sandbox.run(&plugin, &step.plugin_type, &context, &limits, services);
         let (session, finished) = services.finish();
         self.take_back(session);
+        self.note_run(step, &run, violations);
 
         let result = run.result.as_ref().map_err(|error| error.fault());
         let fault = match (&result, &finished.outcome.nested_fault) {

@@ -4,7 +4,7 @@
 use crate::session::{Origin, Session};
 use offstage_model::registration::Step;
 use offstage_model::{ExecutionContext, Fault, Timestamp, Uuid};
-use offstage_sandbox::Run;
+use offstage_sandbox::{Run, Usage};
 use offstage_store::TraceRow;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,21 @@ pub enum TraceLevel {
 }
 
 impl Session {
+    /// Keeps a trace row of a step that could not run; returns its id when the level asks for one.
+    pub(crate) fn trace_refusal(
+        &mut self,
+        step: &Step,
+        context: &ExecutionContext,
+        started: Timestamp,
+        fault: &Fault,
+    ) -> Option<Uuid> {
+        if self.pipeline.trace_level() == TraceLevel::Off {
+            return None;
+        }
+        let exception = Some(fault.to_string());
+        Some(self.push_trace(step, context, started, (String::new(), exception), Usage::default()))
+    }
+
     /// Keeps a trace row of a step run; returns its id when the level asks for one.
     pub(crate) fn trace_step(
         &mut self,
@@ -39,7 +54,6 @@ impl Session {
         if !wanted {
             return None;
         }
-        let id = self.pipeline.random().guid();
         let mut text = run.trace.clone();
         let warning = self.pipeline.limits().step_warning;
         if u128::from(run.usage.duration_us) > warning.as_micros() {
@@ -50,6 +64,18 @@ impl Session {
             Err(error) => format!("{fault}: {error}"),
             Ok(_) => fault.to_string(),
         });
+        Some(self.push_trace(step, context, started, (text, exception), run.usage))
+    }
+
+    fn push_trace(
+        &mut self,
+        step: &Step,
+        context: &ExecutionContext,
+        started: Timestamp,
+        (text, exception): (String, Option<String>),
+        usage: Usage,
+    ) -> Uuid {
+        let id = self.pipeline.random().guid();
         let origin = self.root.origin;
         self.traces.push(TraceRow {
             id,
@@ -67,12 +93,12 @@ impl Session {
             step: step.declaration.key.clone(),
             trace: text,
             exception,
-            duration_us: run.usage.duration_us,
-            fuel: run.usage.fuel,
-            memory: run.usage.memory_bytes_peak,
+            duration_us: usage.duration_us,
+            fuel: usage.fuel,
+            memory: usage.memory_bytes_peak,
             offline: origin == Origin::Offline,
             playback: origin == Origin::Playback,
         });
-        Some(id)
+        id
     }
 }

@@ -25,6 +25,7 @@ pub mod settings;
 pub mod sync;
 pub mod traces;
 mod tx;
+pub mod violations;
 
 pub use changes::{Change, ColumnStamps, Stamp, Tombstone, WriteStamp};
 pub use conflicts::{ConflictRow, Winner};
@@ -39,6 +40,7 @@ pub use receipts::{DeviceRow, OnlineReceipt, Receipt};
 pub use sync::{JournalId, Mark, PendingSync, RefusedWrite, SubscriptionRow, SyncTableState};
 pub use traces::{TraceFilter, TraceRow};
 pub use tx::{Savepoint, Tx};
+pub use violations::ViolationRow;
 
 /// The query's caller; re-exported because [`Tx::query`] takes it.
 pub use offstage_query::Scope;

@@ -3,7 +3,7 @@
 //! Every module with tables of its own contributes its definitions to [`SYSTEM_TABLES`].
 
 use crate::{StoreError, aliases, changes, conflicts, journal, principals, receipts};
-use crate::{registration, settings, sync, traces};
+use crate::{registration, settings, sync, traces, violations};
 use offstage_model::metadata::{Column, Table};
 use offstage_model::{Catalog, Fault};
 use offstage_query::Layout;
@@ -23,6 +23,7 @@ pub(crate) const SYSTEM_TABLES: &[&str] = &[
     conflicts::TABLES,
     aliases::TABLES,
     sync::TABLES,
+    violations::TABLES,
 ];
 
 /// The hidden column with the stamp of a row's creation.

@@ -35,6 +35,11 @@ pub(crate) enum Plugin {
         /// The package id
         package: String,
     },
+    /// Let the steps of a suspended package run again, on this machine
+    Resume {
+        /// The package id
+        package: String,
+    },
     /// Remove a package with its steps (server)
     Remove {
         /// The package id
@@ -50,6 +55,7 @@ impl Plugin {
             Self::Show { package } => show(workspace, &package),
             Self::Enable { package } => switch(workspace, &package, true),
             Self::Disable { package } => switch(workspace, &package, false),
+            Self::Resume { package } => resume(workspace, &package),
             Self::Remove { package } => {
                 let (pipeline, administrator) = workspace.server()?;
                 pipeline.remove_package(administrator, &package)?;
@@ -80,6 +86,7 @@ fn add(workspace: &Workspace, file: &FileArgument) -> Result<Output, CliError> {
 
 fn list(workspace: &Workspace) -> Result<Output, CliError> {
     let registry = workspace.pipeline().registry()?;
+    let suspended = workspace.pipeline().suspended()?;
     let rows = registry
         .packages
         .iter()
@@ -91,11 +98,18 @@ fn list(workspace: &Workspace) -> Result<Output, CliError> {
                 p.version.clone(),
                 grouped(p.size),
                 steps.to_string(),
-                skipped.map_or_else(|| yes_no(p.enabled), |s| format!("no: {}", s.reason)),
+                match (skipped, suspended.iter().find(|s| s.package == p.id)) {
+                    (Some(skipped), _) => format!("no: {}", skipped.reason),
+                    (None, Some(_)) => "no: it is suspended, and its steps refuse".into(),
+                    (None, None) => yes_no(p.enabled),
+                },
             ]
         })
         .collect();
-    Ok(Output::new(json!({ "packages": registry.packages, "skipped": registry.skipped })).table(
+    let json = json!({
+        "packages": registry.packages, "skipped": registry.skipped, "suspended": suspended,
+    });
+    Ok(Output::new(json).table(
         &["Package", "Version", "Bytes", "Steps", "Runs here"],
         rows,
         "No plug-ins.",
@@ -121,10 +135,19 @@ fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
     if let Some(skipped) = skipped {
         pairs.push(("Skipped", format!("{}\n{}", skipped.reason, skipped.hint)));
     }
-    Ok(Output::new(json!({ "package": package, "steps": steps, "skipped": skipped }))
-        .pairs(pairs)
-        .text("")
-        .table(super::step::HEADERS, super::step::rows(&steps), "No steps."))
+    let suspended = workspace.pipeline().suspended()?.into_iter().find(|s| s.package == id);
+    if let Some(row) = &suspended {
+        pairs.push(("Suspended", super::status::suspension(row)));
+        pairs.push(("Last violation", format!("{} {}: {}", row.time, row.step, row.reason)));
+    }
+    let json = json!({
+        "package": package, "steps": steps, "skipped": skipped, "suspended": suspended,
+    });
+    Ok(Output::new(json).pairs(pairs).text("").table(
+        super::step::HEADERS,
+        super::step::rows(&steps),
+        "No steps.",
+    ))
 }
 
 fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliError> {
@@ -135,4 +158,16 @@ fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliE
     } else {
         "Disabled."
     }))
+}
+
+fn resume(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
+    let was_suspended = if workspace.is_server() {
+        let (pipeline, administrator) = workspace.server()?;
+        pipeline.resume_package(administrator, id)?
+    } else {
+        let device = workspace.device()?;
+        device.pipeline().resume_package(&device.user()?, id)?
+    };
+    Ok(Output::new(json!({ "package": id, "wasSuspended": was_suspended }))
+        .text(if was_suspended { "Resumed." } else { "It was not suspended." }))
 }

@@ -6,6 +6,7 @@ use crate::output::{Output, counted, grouped, yes_no};
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_replication::Device;
+use offstage_store::ViolationRow;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -24,6 +25,7 @@ fn of_server(workspace: &Workspace) -> Result<Output, CliError> {
     let (pipeline, administrator) = workspace.server()?;
     let organization = pipeline.organization();
     let registry = pipeline.registry()?;
+    let suspended = pipeline.suspended()?;
     let devices = workspace.store().read()?.devices()?;
     let catalog = workspace.catalog();
     let json = json!({
@@ -36,6 +38,7 @@ fn of_server(workspace: &Workspace) -> Result<Output, CliError> {
         "steps": registry.steps.len(),
         "devices": devices.len(),
         "skipped": registry.skipped,
+        "suspended": suspended,
     });
     let output = Output::new(json).pairs(vec![
         ("Role", "server".into()),
@@ -47,12 +50,13 @@ fn of_server(workspace: &Workspace) -> Result<Output, CliError> {
         ),
         ("Devices", devices.len().to_string()),
     ]);
-    Ok(skipped(output, &registry.skipped))
+    Ok(show_suspended(skipped(output, &registry.skipped), &suspended))
 }
 
 /// The status of a device.
 pub(crate) fn of_device(device: &Device) -> Result<Output, CliError> {
     let status = device.status()?;
+    let suspended = device.pipeline().suspended()?;
     let journal = status.journal;
     let last_sync = status.last_sync.map(|time| time.to_string());
     let json = json!({
@@ -73,6 +77,7 @@ pub(crate) fn of_device(device: &Device) -> Result<Output, CliError> {
         "attention": status.attention,
         "unknownWrites": status.unknown_writes,
         "skipped": status.skipped,
+        "suspended": suspended,
     });
     let mut pairs = vec![
         ("State", status.state.text().to_owned()),
@@ -99,7 +104,8 @@ pub(crate) fn of_device(device: &Device) -> Result<Output, CliError> {
         ));
     }
     let exit = if status.attention > 0 { Exit::Attention } else { Exit::Done };
-    Ok(skipped(Output::new(json).pairs(pairs), &status.skipped).exit(exit))
+    let output = skipped(Output::new(json).pairs(pairs), &status.skipped);
+    Ok(show_suspended(output, &suspended).exit(exit))
 }
 
 fn skipped(output: Output, skipped: &[offstage_pipeline::SkippedPackage]) -> Output {
@@ -113,4 +119,28 @@ fn skipped(output: Output, skipped: &[offstage_pipeline::SkippedPackage]) -> Out
         rows,
         "",
     )
+}
+
+fn show_suspended(output: Output, suspended: &[ViolationRow]) -> Output {
+    if suspended.is_empty() {
+        return output;
+    }
+    let rows = suspended
+        .iter()
+        .map(|row| {
+            let resume = format!("`offstage plugin resume {}`", row.package);
+            vec![row.package.clone(), suspension(row), resume]
+        })
+        .collect();
+    output.text("\nSuspended plug-ins; what needs their steps is refused:").table(
+        &["Package", "Why", "What to do"],
+        rows,
+        "",
+    )
+}
+
+/// Why a package is suspended, in one line.
+pub(crate) fn suspension(row: &ViolationRow) -> String {
+    let since = row.suspended.map(|time| format!(", since {time}")).unwrap_or_default();
+    format!("the sandbox ended {} runs in a row{since}", row.count)
 }

@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub(crate) mod hostile;
 pub(crate) mod scenario;
 pub(crate) mod value;
 
@@ -95,12 +96,8 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
-fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
-    let role = match side {
-        Side::Server => Role::Server,
-        Side::Device => Role::Device,
-    };
-    let store = Store::in_memory(&StoreOptions::new(role)).expect("a store opens");
+/// A trust file that pins the packages of the tests.
+pub(crate) fn trust_text() -> String {
     let pin = |package: &str, file: &str| {
         let sha256 = hex::encode(Sha256::digest(guest(file)));
         TrustFile::pin_lines(package, &sha256, "tests")
@@ -109,16 +106,25 @@ fn pipeline(side: Side, clock: &Arc<TestClock>) -> Pipeline {
     for sample in SAMPLES {
         trust.push_str(&pin(&format!("samples/{sample}"), &sample.replace('-', "_")));
     }
+    trust
+}
+
+fn pipeline(side: Side, clock: &Arc<TestClock>, limits: Limits) -> Pipeline {
+    let role = match side {
+        Side::Server => Role::Server,
+        Side::Device => Role::Device,
+    };
+    let store = Store::in_memory(&StoreOptions::new(role)).expect("a store opens");
     let pipeline = Pipeline::open(PipelineOptions {
         store,
         sandbox: Arc::clone(&SANDBOX),
-        trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
+        trust: TrustFile::parse(&trust_text(), "trust.toml").expect("the trust file is valid"),
         side,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         // The sides must not draw the same ids.
         random: Arc::new(Counting(AtomicU64::new((side as u64) << 32))),
         organization: Organization { id: Uuid::from_u128(0x0f), name: "Contoso".into() },
-        limits: Limits::default(),
+        limits,
     })
     .expect("a pipeline opens");
     pipeline.set_trace_level(TraceLevel::All).expect("the level is kept");
@@ -133,9 +139,13 @@ impl Default for World {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_limits(&Limits::default())
+    }
+
+    pub(crate) fn with_limits(limits: &Limits) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        let server = pipeline(Side::Server, &clock);
-        let device = pipeline(Side::Device, &clock);
+        let server = pipeline(Side::Server, &clock, limits.clone());
+        let device = pipeline(Side::Device, &clock, limits.clone());
         let caller = caller();
         server.register_package(&caller, &SCRIPT).expect("the script plug-in registers");
         let mut tx = server.store().write().expect("a transaction");

@@ -68,10 +68,14 @@ impl SyncService {
                 }
                 // One entry that fails for a while must not hold up the ones before it.
                 Err(given_up) if given_up.played > 0 && given_up.fault.is_transient() => {
+                    self.pipeline.playback_rolled_back();
                     count = given_up.played;
                     stopped = Some(given_up.fault);
                 }
-                Err(given_up) => return Err(given_up.fault),
+                Err(given_up) => {
+                    self.pipeline.playback_rolled_back();
+                    return Err(given_up.fault);
+                }
             }
         }
     }
