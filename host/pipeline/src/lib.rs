@@ -30,7 +30,7 @@ mod trace;
 
 pub use caller::{CallOptions, Caller, Superseded};
 pub use options::{Limits, Organization, PipelineOptions, Side};
-pub use playback::{PlayContext, Played, refused_state};
+pub use playback::{DeviceClock, PlayContext, Played, refused_state};
 pub use registration::{Registered, StepChange};
 pub use registry::{Registry, SkippedPackage};
 pub use root::{DeviceIdentity, Pipeline, settings};

@@ -27,19 +27,21 @@ use std::collections::BTreeSet;
 pub struct PlayContext {
     /// The user who made the entry, with the rights of now.
     pub caller: Caller,
-    /// The server's clock minus the device's, in milliseconds, as measured at the last handshake.
-    pub offset_ms: i64,
-    /// When the device was last in step with the server; an entry cannot be older.
-    pub last_sync: Timestamp,
+    /// When the entry was made, on the server's clock; what `latest` compares.
+    pub time: Timestamp,
+    /// How far that time can be believed.
+    pub clock: DeviceClock,
 }
 
-impl PlayContext {
-    /// The entry's time on the server's clock, within [last sync, now] (hard case *Clocks*).
-    #[must_use]
-    pub fn corrected(&self, time: Timestamp, now: Timestamp) -> Timestamp {
-        let corrected = time.plus_ms(self.offset_ms);
-        corrected.max(self.last_sync.min(now)).min(now)
-    }
+/// How far the clock of a device can be believed where `latest` decides (hard case *Clocks*).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceClock {
+    /// Its offset was measured, and is plausible: the later value stands.
+    Measured,
+    /// It is too far off to be a matter of correction: the server's value stands.
+    TooFarOff,
+    /// Nobody measured it: what both sides changed waits for a person.
+    Unknown,
 }
 
 /// Whether a registered step is the one that a device says it ran.
@@ -67,6 +69,7 @@ pub struct Played {
 pub(crate) struct ForeignWrite {
     pub(crate) value: Value,
     pub(crate) time: Timestamp,
+    pub(crate) device: Uuid,
 }
 
 /// The final state of an entry that was refused with `fault`.
@@ -95,7 +98,6 @@ impl Pipeline {
         entry: &JournalEntry,
         play: &PlayContext,
     ) -> (Tx, Result<Played, Fault>) {
-        let now = self.clock().now();
         let start = RootStart {
             operation: entry.operation,
             created_on: entry.time,
@@ -103,11 +105,8 @@ impl Pipeline {
             caller: play.caller.clone(),
             origin: Origin::Playback,
             tag: None,
-            stamp: WriteStamp {
-                time: play.corrected(entry.time, now),
-                device: entry.device,
-                sequence: entry.sequence,
-            },
+            clock: play.clock,
+            stamp: WriteStamp { time: play.time, device: entry.device, sequence: entry.sequence },
         };
         let plugins = match self.plugin_set(&mut tx) {
             Ok(plugins) => plugins,
@@ -262,7 +261,7 @@ impl Session {
     }
 
     /// Decides by `latest`, keeps the loser in the conflict log, and says whether the server's
-    /// value stands: later wins, a tie goes to the server.
+    /// value stands.
     fn log_conflict(
         &mut self,
         table: &str,
@@ -271,7 +270,7 @@ impl Session {
         (base, client): (Value, Value),
         foreign: ForeignWrite,
     ) -> Result<bool, Fault> {
-        let server_stands = foreign.time >= self.root.stamp.time;
+        let (server_stands, decided_by) = self.latest(table, column, &foreign)?;
         let row = ConflictRow {
             id: self.pipeline.random().guid(),
             time: self.pipeline.clock().now(),
@@ -284,7 +283,7 @@ impl Session {
             base,
             server: foreign.value.clone(),
             client: client.clone(),
-            decided_by: "latest".to_owned(),
+            decided_by: decided_by.to_owned(),
         };
         self.tx.put_conflict(&row)?;
         self.report.push(ReportLine {
@@ -296,6 +295,32 @@ impl Session {
             server: Some(foreign.value),
         });
         Ok(server_stands)
+    }
+
+    /// The later value stands; at the same time that of the server's own users, then that of the
+    /// device with the greater id, so that it does not matter which one came first.
+    fn latest(
+        &self,
+        table: &str,
+        column: &str,
+        foreign: &ForeignWrite,
+    ) -> Result<(bool, &'static str), Fault> {
+        match self.root.clock {
+            DeviceClock::TooFarOff => Ok((true, "clock too far off")),
+            DeviceClock::Unknown => Err(Fault::new(
+                code::CONFLICT,
+                format!(
+                    "'{table}.{column}' was changed on both sides, and which change is the later one is not known: nobody measured the device's clock."
+                ),
+            )
+            .hint("Look at the row, then retry the entry or discard it.")),
+            DeviceClock::Measured => {
+                let own = self.root.stamp;
+                let tie = foreign.device.is_nil() || foreign.device > own.device;
+                let later = foreign.time > own.time || (foreign.time == own.time && tie);
+                Ok((later, "latest"))
+            }
+        }
     }
 
     /// What somebody else wrote into a column after version `base`, when it is not `value` already.
@@ -318,7 +343,11 @@ impl Session {
         };
         let current = row.value(column);
         let differs = !current.same(value);
-        Ok(differs.then(|| ForeignWrite { value: current.clone(), time: stamp.time }))
+        Ok(differs.then(|| ForeignWrite {
+            value: current.clone(),
+            time: stamp.time,
+            device: stamp.device,
+        }))
     }
 
     /// Whether anybody but the device wrote to the row since the device last saw it.

@@ -4,6 +4,7 @@
 use crate::caller::{CallOptions, Caller};
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
+use crate::playback::DeviceClock;
 use crate::registry::{Registry, SkippedPackage};
 use crate::session::{Origin, Root, Session, SessionState};
 use crate::suspension::{self, Health, RunEvent};
@@ -88,6 +89,7 @@ pub(crate) struct RootStart {
     pub(crate) origin: Origin,
     pub(crate) tag: Option<String>,
     pub(crate) stamp: WriteStamp,
+    pub(crate) clock: DeviceClock,
 }
 
 impl Pipeline {
@@ -120,17 +122,30 @@ impl Pipeline {
 
     /// Runs one request of `caller` as a root operation.
     ///
-    /// On a device it is an offline operation: its journal entry is written in the transaction of
-    /// its effects. Nothing of a request that fails is kept but its trace rows.
-    ///
     /// # Errors
-    /// Whatever refused the request: the platform, a plug-in, or the store.
+    /// As [`Pipeline::execute_journaled`].
     pub fn execute(
         &self,
         caller: &Caller,
         request: Request,
         options: CallOptions,
     ) -> Result<Response, Fault> {
+        self.execute_journaled(caller, request, options).map(|(response, _)| response)
+    }
+
+    /// Runs one request of `caller` as a root operation; the number is that of its journal entry.
+    ///
+    /// On a device it is an offline operation: its journal entry is written in the transaction of
+    /// its effects. Nothing of a request that fails is kept but its trace rows.
+    ///
+    /// # Errors
+    /// Whatever refused the request: the platform, a plug-in, or the store.
+    pub fn execute_journaled(
+        &self,
+        caller: &Caller,
+        request: Request,
+        options: CallOptions,
+    ) -> Result<(Response, Option<u64>), Fault> {
         let is_read = request.is_read();
         let reads = is_read && !self.registry()?.listens(&request.message, request.primary_table());
         let mut tx = if reads { self.store().read()? } else { self.store().write()? };
@@ -138,7 +153,7 @@ impl Pipeline {
         if let Some(hash) = &receipt {
             let operation = options.operation.unwrap_or_default();
             if let Some(response) = stored_answer(&mut tx, operation, hash)? {
-                return Ok(response);
+                return Ok((response, None));
             }
         }
         let start = self.root_start(caller, &options);
@@ -159,8 +174,9 @@ impl Pipeline {
         match result {
             Ok((response, node)) => {
                 let silent = is_read && node.all_effects().is_empty();
+                let mut sequence = None;
                 if self.side() == Side::Device && !silent {
-                    self.journal(&mut state, node, &options)?;
+                    sequence = Some(self.journal(&mut state, node, &options)?);
                 }
                 if let Some(hash) = &receipt {
                     let bytes = serde_json::to_vec(&response)
@@ -168,7 +184,7 @@ impl Pipeline {
                     state.tx.put_online_receipt(operation, hash, &bytes, state.root.created_on)?;
                 }
                 self.commit(state)?;
-                Ok(response)
+                Ok((response, sequence))
             }
             Err(fault) => {
                 state.tx.rollback();
@@ -193,6 +209,7 @@ impl Pipeline {
             },
             tag: options.tag.clone(),
             stamp: WriteStamp { time: now, device: Uuid::nil(), sequence: 0 },
+            clock: DeviceClock::Measured,
         }
     }
 
@@ -216,6 +233,7 @@ impl Pipeline {
                 origin: start.origin,
                 tag: start.tag,
                 stamp: start.stamp,
+                clock: start.clock,
                 deadline,
             },
             frames: Vec::new(),
@@ -227,13 +245,13 @@ impl Pipeline {
         })
     }
 
-    /// Appends the journal entry of a root operation to its transaction.
+    /// Appends the journal entry of a root operation to its transaction; returns its sequence.
     fn journal(
         &self,
         state: &mut SessionState,
         root: OperationNode,
         options: &CallOptions,
-    ) -> Result<(), Fault> {
+    ) -> Result<u64, Fault> {
         let identity: Option<DeviceIdentity> = state.tx.get_setting(settings::DEVICE)?;
         let identity = identity.ok_or_else(|| {
             Fault::new(code::WRONG_STATE, "This directory is not connected to a server.")
@@ -282,7 +300,7 @@ impl Pipeline {
             .hint("Split it into smaller operations, or do it online."));
         }
         state.tx.append_entry(&entry, &frozen, &chain_hash(&frozen))?;
-        Ok(())
+        Ok(entry.sequence)
     }
 
     fn commit(&self, mut state: SessionState) -> Result<(), Fault> {

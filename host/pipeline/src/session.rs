@@ -4,6 +4,7 @@
 //! work on the same transaction without locks. Never commits; `root` and replication do.
 
 use crate::caller::Caller;
+use crate::playback::DeviceClock;
 use crate::registry::Registry;
 use crate::root::Pipeline;
 use crate::suspension::{Health, RunEvent};
@@ -37,6 +38,8 @@ pub(crate) struct Root {
     pub(crate) origin: Origin,
     pub(crate) tag: Option<String>,
     pub(crate) stamp: WriteStamp,
+    /// Of the device whose entry is played.
+    pub(crate) clock: DeviceClock,
     pub(crate) deadline: Timestamp,
 }
 

@@ -244,6 +244,10 @@ pub struct PlaybackRequest {
     pub entries: Vec<Frozen>,
     /// The device has recorded the outcomes up to this sequence; the server may forget them.
     pub acknowledged_through: u64,
+    /// The server's clock minus the device's, in milliseconds, as the device measured it at its last
+    /// handshake. It comes with the entries, so that a late duplicate of a handshake changes nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_ms: Option<i64>,
 }
 
 /// What became of the entries.

@@ -26,6 +26,7 @@ fn batch(unit: &Unit, entries: &[Frozen], acknowledged_through: u64) -> Playback
         epoch: 1,
         entries: entries.to_vec(),
         acknowledged_through,
+        offset_ms: Some(0),
     }
 }
 

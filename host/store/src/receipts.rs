@@ -16,6 +16,7 @@ CREATE TABLE IF NOT EXISTS os_device (
     epoch INTEGER NOT NULL,
     last_sequence INTEGER NOT NULL,
     last_hash TEXT NOT NULL,
+    last_time INTEGER NOT NULL,
     acknowledged INTEGER NOT NULL,
     token TEXT,
     previous_token TEXT,
@@ -31,7 +32,6 @@ CREATE TABLE IF NOT EXISTS os_receipt (
     hash TEXT NOT NULL,
     operation BLOB NOT NULL,
     state TEXT NOT NULL,
-    write_set TEXT NOT NULL,
     outcome BLOB,
     PRIMARY KEY (device, epoch, sequence)
 ) STRICT;
@@ -46,9 +46,9 @@ CREATE TABLE IF NOT EXISTS os_online_receipt (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS os_online_receipt_time ON os_online_receipt (time);";
 
-const DEVICE_COLUMNS: &str = "id, user, name, epoch, last_sequence, last_hash, acknowledged, token, \
-                              previous_token, offset_ms, last_seen, revoked, public_key";
-const RECEIPT_COLUMNS: &str = "device, epoch, sequence, hash, operation, state, write_set, outcome";
+const DEVICE_COLUMNS: &str = "id, user, name, epoch, last_sequence, last_hash, last_time, acknowledged, \
+                              token, previous_token, offset_ms, last_seen, revoked, public_key";
+const RECEIPT_COLUMNS: &str = "device, epoch, sequence, hash, operation, state, outcome";
 
 /// A device as the server knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,8 @@ pub struct DeviceRow {
     pub last_sequence: u64,
     /// The chain hash of that entry.
     pub last_hash: ChainHash,
+    /// When that entry was made, as far as `latest` is concerned; the next one is not older.
+    pub last_time: Timestamp,
     /// The device has every outcome up to this sequence.
     pub acknowledged: u64,
     /// The token of its next PostSync.
@@ -92,6 +94,7 @@ impl DeviceRow {
             epoch: 1,
             last_sequence: 0,
             last_hash: ChainHash::new(),
+            last_time: Timestamp(0),
             acknowledged: 0,
             token: None,
             previous_token: None,
@@ -118,8 +121,6 @@ pub struct Receipt {
     pub operation: Uuid,
     /// What became of the entry.
     pub state: EntryState,
-    /// What the entry wrote, as JSON; dependence is decided by it.
-    pub write_set: String,
     /// The outcome as it was sent, byte for byte; `None` once it was acknowledged and forgotten.
     pub outcome: Option<Vec<u8>>,
 }
@@ -159,10 +160,11 @@ impl Tx {
     pub fn put_device(&mut self, device: &DeviceRow) -> Result<(), StoreError> {
         let sql = format!(
             "INSERT INTO os_device ({DEVICE_COLUMNS})
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
              ON CONFLICT (id) DO UPDATE SET user = excluded.user, name = excluded.name,
                epoch = excluded.epoch, last_sequence = excluded.last_sequence,
-               last_hash = excluded.last_hash, acknowledged = excluded.acknowledged,
+               last_hash = excluded.last_hash, last_time = excluded.last_time,
+               acknowledged = excluded.acknowledged,
                token = excluded.token, previous_token = excluded.previous_token,
                offset_ms = excluded.offset_ms, last_seen = excluded.last_seen,
                revoked = excluded.revoked, public_key = excluded.public_key"
@@ -174,6 +176,7 @@ impl Tx {
             SqlValue::unsigned(device.epoch),
             SqlValue::unsigned(device.last_sequence),
             SqlValue::text(&device.last_hash),
+            SqlValue::Integer(device.last_time.0),
             SqlValue::unsigned(device.acknowledged),
             optional(device.token.as_deref(), SqlValue::text),
             optional(device.previous_token.as_deref(), SqlValue::text),
@@ -211,7 +214,7 @@ impl Tx {
     /// [`StoreError::DuplicateSystemRow`] when the entry has one: a receipt is final.
     pub fn put_receipt(&mut self, receipt: &Receipt) -> Result<(), StoreError> {
         let sql = format!(
-            "INSERT INTO os_receipt ({RECEIPT_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+            "INSERT INTO os_receipt ({RECEIPT_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT (device, epoch, sequence) DO NOTHING"
         );
         let params = [
@@ -221,7 +224,6 @@ impl Tx {
             SqlValue::text(&receipt.hash),
             SqlValue::Guid(receipt.operation),
             word(&receipt.state)?,
-            SqlValue::text(&receipt.write_set),
             optional(receipt.outcome.clone(), SqlValue::Blob),
         ];
         match self.sql_execute(&sql, &params)? {
@@ -321,6 +323,7 @@ fn read_device(cells: &mut Cells<'_>) -> Result<DeviceRow, StoreError> {
         epoch: cells.unsigned()?,
         last_sequence: cells.unsigned()?,
         last_hash: cells.text()?,
+        last_time: cells.time()?,
         acknowledged: cells.unsigned()?,
         token: cells.opt_text()?,
         previous_token: cells.opt_text()?,
@@ -339,7 +342,6 @@ fn read_receipt(cells: &mut Cells<'_>) -> Result<Receipt, StoreError> {
         hash: cells.text()?,
         operation: cells.guid()?,
         state: from_word("receipt", cells.text()?)?,
-        write_set: cells.text()?,
         outcome: cells.opt_bytes()?,
     })
 }

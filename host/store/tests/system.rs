@@ -176,7 +176,6 @@ fn receipts_are_final_and_outcomes_are_forgotten_when_acknowledged() {
             hash: "h".into(),
             operation: id(9),
             state,
-            write_set: "[]".into(),
             outcome: Some(vec![7; 16]),
         };
         tx.put_receipt(&receipt).unwrap();

@@ -130,6 +130,7 @@ fn batches(world: &World) -> Result<Vec<PlaybackRequest>> {
             epoch: status.epoch,
             entries: entries.into_iter().map(|(_, bytes)| Frozen(bytes)).collect(),
             acknowledged_through,
+            offset_ms: Some(0),
         });
     }
 }

@@ -17,8 +17,8 @@ use offstage_model::{
     Catalog, Clock, Entity, Fault, Randomness, Request, Response, Timestamp, Uuid, Value,
 };
 use offstage_pipeline::{
-    CallOptions, Caller, DeviceIdentity, Limits, Organization, Pipeline, PipelineOptions,
-    PlayContext, Played, Side, TraceLevel, refused_state, settings,
+    CallOptions, Caller, DeviceClock, DeviceIdentity, Limits, Organization, Pipeline,
+    PipelineOptions, PlayContext, Played, Side, TraceLevel, refused_state, settings,
 };
 use offstage_policy::TrustFile;
 use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
@@ -222,8 +222,8 @@ impl World {
             self.played = row.sequence;
             let context = PlayContext {
                 caller: self.caller.clone(),
-                offset_ms: 0,
-                last_sync: self.last_sync,
+                time: entry.time.max(self.last_sync),
+                clock: DeviceClock::Measured,
             };
             let server = self.server.store().write().expect("a transaction");
             let (server, result) = self.server.play(server, &entry, &context);

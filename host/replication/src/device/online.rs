@@ -158,6 +158,7 @@ impl Device {
             epoch: identity.epoch,
             entries: batch.iter().map(|(_, bytes)| Frozen(bytes.clone())).collect(),
             acknowledged_through: first - 1,
+            offset_ms: Some(self.record()?.offset_ms),
         })?;
         if answer.outcomes.is_empty() && answer.stopped.is_none() {
             return Err(Fault::new(code::INTERNAL, "The server decided nothing and said nothing."));

@@ -3,6 +3,7 @@
 //! Every call may be repeated. Never changes a business row but through the pipeline.
 
 mod calls;
+mod clock;
 mod dependence;
 mod dispatch;
 mod playback;
@@ -87,6 +88,7 @@ impl SyncService {
                 row.epoch += 1;
                 row.last_sequence = 0;
                 row.last_hash = String::new();
+                row.last_time = Timestamp(0);
                 row.acknowledged = 0;
                 tx.put_device(&row)?;
                 (row.epoch, offstage_subscription::reset(&mut tx, row.id, fresh)?)

@@ -4,6 +4,7 @@
 //! effects, so a crash before the commit forgets both, and the device sends the group again. Every
 //! decision about an entry is final. Never merges a second branch of a device.
 
+use super::clock::EntryClock;
 use super::dependence::{Footprint, blocked};
 use super::{ReceiptPlacement, SyncService, check_epoch, forked};
 use crate::wire::{BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Frozen, PlaybackAnswer, PlaybackRequest};
@@ -128,6 +129,12 @@ impl SyncService {
         }
         let mut group =
             Group { outcomes: Vec::new(), expected: row.last_sequence + 1, stopped: None };
+        let last_sync = offstage_subscription::synced_on(&mut tx, row.id);
+        let clock = EntryClock {
+            offset_ms: request.offset_ms,
+            last_sync: last_sync.map_err(|e| give_up(e.into()))?,
+            now: self.now(),
+        };
         let mut receipts = Vec::new();
         for (ordinal, arrived) in arrived.iter().enumerate() {
             let fail = |fault: Fault| GivenUp { played: ordinal, fault };
@@ -144,7 +151,12 @@ impl SyncService {
                     format!("entry {} does not follow the last one", arrived.entry.sequence);
                 return Err(fail(forked(row.id, reason)));
             }
-            let (next, outcome) = self.decide(tx, caller, &row, &arrived.entry);
+            let play = PlayContext {
+                caller: caller.clone(),
+                time: clock.time(arrived.entry.time, row.last_time),
+                clock: clock.trust(),
+            };
+            let (next, outcome) = self.decide(tx, &row, &arrived.entry, &play);
             tx = next;
             let outcome = outcome.map_err(fail)?;
             let bytes =
@@ -156,11 +168,11 @@ impl SyncService {
                 hash: arrived.hash.clone(),
                 operation: arrived.entry.operation,
                 state: outcome.state,
-                write_set: String::new(),
                 outcome: Some(bytes.clone()),
             };
             row.last_sequence = arrived.entry.sequence;
             row.last_hash.clone_from(&arrived.hash);
+            row.last_time = play.time;
             receipts.push(receipt);
             group.outcomes.push(Frozen(bytes));
         }
@@ -191,9 +203,9 @@ impl SyncService {
     fn decide(
         &self,
         mut tx: Tx,
-        caller: &Caller,
         row: &DeviceRow,
         entry: &JournalEntry,
+        play: &PlayContext,
     ) -> (Tx, Result<Outcome, Fault>) {
         let journal = JournalId { device: row.id, epoch: row.epoch };
         let print = Footprint::of(entry, tx.catalog());
@@ -204,15 +216,7 @@ impl SyncService {
         let outcome = match before {
             Before::Decided(outcome) => Ok(*outcome),
             Before::Play => {
-                let last_sync = match offstage_subscription::synced_on(&mut tx, row.id) {
-                    Ok(time) => time,
-                    Err(error) => return (tx, Err(error.into())),
-                };
-                // A device that never said what its clock shows is taken at its word, within the
-                // limits that `PlayContext` keeps.
-                let offset_ms = row.offset_ms.unwrap_or(0);
-                let play = PlayContext { caller: caller.clone(), offset_ms, last_sync };
-                let (next, played) = self.pipeline.play(tx, entry, &play);
+                let (next, played) = self.pipeline.play(tx, entry, play);
                 tx = next;
                 match played {
                     Ok(played) => Ok(Outcome {

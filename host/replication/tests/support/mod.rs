@@ -48,6 +48,18 @@ impl Clock for TestClock {
     }
 }
 
+/// A clock that is ahead of another one.
+struct SkewedClock {
+    clock: Arc<TestClock>,
+    ahead_ms: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Timestamp {
+        self.clock.now().plus_ms(self.ahead_ms)
+    }
+}
+
 /// Counts instead of being random, so that a failure can be repeated.
 pub(crate) struct Counting(AtomicU64);
 
@@ -72,7 +84,7 @@ pub(crate) fn caller(user: Uuid, name: &str) -> Caller {
     }
 }
 
-pub(crate) fn pipeline(side: Side, clock: &Arc<TestClock>, seed: u64) -> Pipeline {
+pub(crate) fn pipeline(side: Side, clock: Arc<dyn Clock>, seed: u64) -> Pipeline {
     let role = match side {
         Side::Server => Role::Server,
         Side::Device => Role::Device,
@@ -85,7 +97,7 @@ pub(crate) fn pipeline(side: Side, clock: &Arc<TestClock>, seed: u64) -> Pipelin
         sandbox: Arc::clone(&SANDBOX),
         trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
         side,
-        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        clock,
         random: Arc::new(Counting(AtomicU64::new(seed << 32))),
         organization: Organization { id: Uuid::from_u128(0x0f), name: "Contoso".into() },
         limits: Limits::default(),
@@ -177,7 +189,7 @@ pub(crate) struct Unit {
 impl World {
     pub(crate) fn new() -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        let server = pipeline(Side::Server, &clock, 1);
+        let server = pipeline(Side::Server, Arc::clone(&clock) as Arc<dyn Clock>, 1);
         let (ada, bob) = (caller(ADA, "Ada"), caller(BOB, "Bob"));
         server.register_package(&ada, &SCRIPT).expect("the script plug-in registers");
         let mut tx = server.store().write().expect("a transaction");
@@ -196,8 +208,16 @@ impl World {
     }
 
     pub(crate) fn device_with(&self, service: &SyncService, seed: u64) -> Unit {
-        let pipeline = pipeline(Side::Device, &self.clock, seed);
+        let pipeline = pipeline(Side::Device, Arc::clone(&self.clock) as Arc<dyn Clock>, seed);
         let unit = self.open(pipeline, service);
+        unit.device.connect("laptop", None).expect("the device connects");
+        unit
+    }
+
+    /// A connected device of Ada whose clock is ahead of the server's.
+    pub(crate) fn skewed_device(&self, ahead_ms: i64) -> Unit {
+        let clock = SkewedClock { clock: Arc::clone(&self.clock), ahead_ms };
+        let unit = self.open(pipeline(Side::Device, Arc::new(clock), 2), &self.service);
         unit.device.connect("laptop", None).expect("the device connects");
         unit
     }
@@ -236,11 +256,22 @@ impl World {
 
     /// Registers a server step that refuses a message.
     pub(crate) fn refuse(&self, key: &str, message: &str, table: &str, filtering: &[&str]) {
+        self.server_step((key, 20), (message, table), filtering, "throw the rule says no");
+    }
+
+    /// Registers a step of the script plug-in that runs on the server only.
+    pub(crate) fn server_step(
+        &self,
+        (key, stage): (&str, u32),
+        (message, table): (&str, &str),
+        filtering: &[&str],
+        script: &str,
+    ) {
         let declaration: StepDeclaration = StepDeclaration {
             key: key.into(),
             message: message.into(),
             table: table.into(),
-            stage: 20.try_into().expect("a stage"),
+            stage: stage.try_into().expect("a stage"),
             mode: 0.try_into().expect("a mode"),
             rank: 1,
             deployment: 0.try_into().expect("a deployment"),
@@ -248,7 +279,7 @@ impl World {
             playback: offstage_model::registration::PlaybackMode::default(),
             on_nested_error: offstage_model::registration::OnNestedError::default(),
             impersonate: None,
-            configuration: "throw the rule says no".into(),
+            configuration: script.into(),
             secure_configuration: String::new(),
             images: Vec::new(),
         };
