@@ -2,6 +2,7 @@
 //!
 //! Never holds internals: what only an administrator may see goes to the trace or the log.
 
+use crate::EntityReference;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -151,6 +152,9 @@ pub struct Fault {
     /// The step that refused, by its stable key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<String>,
+    /// The row that stands in the way: one with the same id or the same values of a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<EntityReference>,
     /// Time ran out, which says nothing about the request itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed_out: bool,
@@ -166,6 +170,7 @@ impl Fault {
             hint: None,
             trace_id: None,
             step: None,
+            row: None,
             timed_out: false,
         }
     }

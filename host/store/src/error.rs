@@ -2,7 +2,7 @@
 //!
 //! Never holds values of rows: an error may reach a log.
 
-use offstage_model::{Fault, Uuid, code};
+use offstage_model::{EntityReference, Fault, Uuid, code};
 use offstage_query::physical::TypeMismatch;
 use std::path::PathBuf;
 
@@ -119,12 +119,14 @@ pub enum StoreError {
         id: Uuid,
     },
     /// Another row has these values of an alternate key.
-    #[error("another row of {table} has the same values of the key '{key}'")]
+    #[error("{table}({other}) has the same values of the key '{key}'")]
     DuplicateKey {
         /// The table.
         table: String,
         /// The key.
         key: String,
+        /// The other row.
+        other: Uuid,
     },
     /// Something that must be unique in a system table is there already.
     #[error("the {what} exists already")]
@@ -278,7 +280,14 @@ impl From<StoreError> for Fault {
             .next()
             .map(|c| c.to_uppercase().collect::<String>() + first.as_str())
             .unwrap_or_default();
-        let fault = Self::new(error.code(), format!("{message}."));
+        let mut fault = Self::new(error.code(), format!("{message}."));
+        fault.row = match &error {
+            StoreError::Duplicate { table, id }
+            | StoreError::DuplicateKey { table, other: id, .. } => {
+                Some(EntityReference::new(table.clone(), *id))
+            }
+            _ => None,
+        };
         match error.hint() {
             Some(hint) => fault.hint(hint),
             None => fault,

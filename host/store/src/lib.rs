@@ -4,6 +4,7 @@
 //! together, because both are made in one [`Tx`]. Never decides who may change what.
 
 pub mod aliases;
+mod autonumbers;
 mod backend;
 mod cells;
 pub mod changes;

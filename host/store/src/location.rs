@@ -33,6 +33,14 @@ pub(crate) fn claim(path: &Path) -> Result<File, StoreError> {
     Ok(lock)
 }
 
+/// Makes the empty file of a copy; it must not exist.
+pub(crate) fn make(path: &Path) -> Result<(), StoreError> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    private(&mut options);
+    options.open(path).map(drop).map_err(|source| cannot_write(path, source))
+}
+
 fn lock_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -42,13 +50,21 @@ fn lock_path(path: &Path) -> PathBuf {
 fn open_for_writing(store: &Path, file: &Path) -> Result<File, StoreError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);
+    private(&mut options);
+    options.open(file).map_err(|source| cannot_write(store, source))
+}
+
+/// Rows are private to the user who owns them.
+fn private(options: &mut OpenOptions) {
     #[cfg(unix)]
     {
-        // Rows are private to the user who owns them.
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    options.open(file).map_err(|source| match source.kind() {
+}
+
+fn cannot_write(store: &Path, source: std::io::Error) -> StoreError {
+    match source.kind() {
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
             StoreError::NotWritable { path: store.to_path_buf() }
         }
@@ -56,7 +72,7 @@ fn open_for_writing(store: &Path, file: &Path) -> Result<File, StoreError> {
             StoreError::DiskFull { path: store.to_path_buf() }
         }
         _ => StoreError::CannotOpen { path: store.to_path_buf(), source },
-    })
+    }
 }
 
 fn check_header(path: &Path, mut file: File) -> Result<(), StoreError> {

@@ -225,6 +225,18 @@ impl Store {
         result
     }
 
+    /// Writes a copy of the store, as it is now, into the new file `target`; requests go on meanwhile.
+    ///
+    /// # Errors
+    /// The file exists or cannot be written; the store fails.
+    pub fn back_up(&self, target: &Path) -> Result<(), StoreError> {
+        location::make(target)?;
+        let session = self.inner.readers.take()?;
+        let result = session.copy_to(target);
+        self.inner.readers.give_back(session);
+        result
+    }
+
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -327,9 +327,10 @@ impl Tx {
             if values.len() < key.columns.len() {
                 continue;
             }
-            if self.find_by_key(&plan.table.name, &values)?.is_some_and(|other| other != id) {
+            let found = self.find_by_key(&plan.table.name, &values)?;
+            if let Some(other) = found.filter(|other| *other != id) {
                 let (table, key) = (plan.table.name.clone(), key.name.clone());
-                return Err(StoreError::DuplicateKey { table, key });
+                return Err(StoreError::DuplicateKey { table, key, other });
             }
         }
         Ok(())

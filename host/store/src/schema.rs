@@ -2,7 +2,7 @@
 //!
 //! Every module with tables of its own contributes its definitions to [`SYSTEM_TABLES`].
 
-use crate::{StoreError, aliases, changes, conflicts, journal, principals, receipts};
+use crate::{StoreError, aliases, autonumbers, changes, conflicts, journal, principals, receipts};
 use crate::{registration, settings, sync, traces, violations};
 use offstage_model::metadata::{Column, Table};
 use offstage_model::{Catalog, Fault};
@@ -22,6 +22,7 @@ pub(crate) const SYSTEM_TABLES: &[&str] = &[
     principals::TABLES,
     conflicts::TABLES,
     aliases::TABLES,
+    autonumbers::TABLES,
     sync::TABLES,
     violations::TABLES,
 ];

@@ -66,7 +66,8 @@ fn errors_are_typed_and_say_what_to_do() {
         code::DUPLICATE_RECORD,
         "Thing(00000000-0000-0000-0000-000000000001) exists already.",
     );
-    let key_text = "Another row of thing has the same values of the key 'thing_code'.";
+    let key_text =
+        "Thing(00000000-0000-0000-0000-000000000001) has the same values of the key 'thing_code'.";
     check(tx.insert(&with_key(3, "k"), &stamp(1)), code::DUPLICATE_KEY, key_text);
     check(
         tx.update("thing", id(2), &one("code", Value::text("K")), &stamp(1)),

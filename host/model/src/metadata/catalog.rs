@@ -1,6 +1,7 @@
 //! The catalog: all tables and relationships of one metadata version, checked and completed with
 //! the system columns. Never changes; a change makes a new one.
 
+use super::autonumber::AUTONUMBER_LENGTH_MIN;
 use super::column::{Choice, Column, ColumnType, DateBehavior, RequiredLevel};
 use super::table::{
     AlternateKey, ManyToMany, OneToMany, Ownership, Relationship, State, Status, Table,
@@ -433,6 +434,14 @@ fn check_column(table: &str, name: &str, column: &Column) -> Result<(), Definiti
     }
     if column.required == RequiredLevel::System && column.default == Some(Value::Null) {
         return invalid("a required column cannot default to null");
+    }
+    if column.autonumber.is_some() {
+        if column.kind != ColumnType::String || column.length_max() < AUTONUMBER_LENGTH_MIN {
+            return invalid("'autonumber' needs a string column with a length of at least 40");
+        }
+        if column.default.is_some() {
+            return invalid("a column has 'autonumber' or 'default', not both");
+        }
     }
     match &column.default {
         Some(value) if column.check(table, name, value).is_err() => {

@@ -1,5 +1,6 @@
 //! Columns and their types. Never holds values.
 
+use super::AutoNumber;
 use crate::Value;
 use serde::{Deserialize, Serialize};
 
@@ -136,6 +137,9 @@ pub struct Column {
     /// The value that a Create without one gets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
+    /// Text: how the server numbers rows that are created without a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autonumber: Option<AutoNumber>,
     /// Set by the platform only.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub system: bool,
@@ -157,6 +161,7 @@ impl Column {
             choices: Vec::new(),
             targets: Vec::new(),
             default: None,
+            autonumber: None,
             system: false,
         }
     }

@@ -1,10 +1,11 @@
 //! Create: completes the row with defaults and the platform's own columns, and inserts it.
 
 use super::values::default_of;
+use crate::root::{DeviceIdentity, settings};
 use crate::session::{Origin, Session};
 use offstage_model::entity::Attributes;
 use offstage_model::journal::{EffectKind, RowEffect};
-use offstage_model::metadata::{Ownership, RequiredLevel, Table};
+use offstage_model::metadata::{AutoNumber, Ownership, RequiredLevel, Table};
 use offstage_model::request::parameter;
 use offstage_model::{Entity, Fault, Parameter, Value, code};
 
@@ -45,6 +46,7 @@ impl Session {
                 attributes.entry(name.clone()).or_insert(value);
             }
         }
+        self.number(table, attributes)?;
         let name = Self::derived_full_name(
             table,
             attributes.get("firstname").unwrap_or(&Value::Null),
@@ -74,6 +76,28 @@ impl Session {
                     format!("The column '{}.{name}' needs a value.", table.name),
                 ));
             }
+        }
+        Ok(())
+    }
+
+    /// Numbers the auto-number columns without a value. On a device the number is provisional: the
+    /// request does not hold it, so the server's run gives its own, and the pull brings that.
+    fn number(&mut self, table: &Table, attributes: &mut Attributes) -> Result<(), Fault> {
+        for (name, column) in &table.columns {
+            let Some(format) = &column.autonumber else { continue };
+            if attributes.get(name).is_some_and(|value| !value.is_null()) {
+                continue;
+            }
+            let number = self.tx.next_autonumber(&table.name, name)?;
+            let text = match self.root.origin {
+                Origin::Offline => {
+                    let known: Option<DeviceIdentity> = self.tx.get_setting(settings::DEVICE)?;
+                    let device = known.map(|identity| identity.device).unwrap_or_default();
+                    AutoNumber::provisional(device, number)
+                }
+                Origin::Online | Origin::Playback => format.text(number),
+            };
+            attributes.insert(name.clone(), Value::Text(text));
         }
         Ok(())
     }

@@ -323,6 +323,7 @@ fn attribute_json(table: &Table, name: &str, column: &Column) -> Map<String, Jso
         ("MinValue", column.min.map(|v| json!(v))),
         ("MaxValue", column.max.map(|v| json!(v))),
         ("Precision", column.precision.map(|v| json!(v))),
+        ("AutoNumberFormat", column.autonumber.clone().map(|v| json!(v))),
     ];
     row.extend(limits.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     if column.kind.is_reference() {

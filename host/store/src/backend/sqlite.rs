@@ -6,6 +6,7 @@
 use super::{RowSink, Session};
 use crate::StoreError;
 use offstage_query::{SqlValue, text};
+use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
@@ -81,6 +82,23 @@ impl Sqlite {
         }
         let detail = findings.join("; ");
         Err(StoreError::Corrupt { path: self.path.to_path_buf(), detail })
+    }
+
+    /// Copies one state of the whole file into the new file `target`; writers go on meanwhile.
+    pub(crate) fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
+        let failed = |error| map_error(target, error);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut copy = Connection::open_with_flags(target, flags).map_err(failed)?;
+        copy.execute_batch("PRAGMA synchronous = FULL; PRAGMA fullfsync = 1").map_err(failed)?;
+        let backup = Backup::new(&self.connection, &mut copy).map_err(failed)?;
+        // All pages in one step, which is one transaction: in several, a writer would make SQLite
+        // begin anew again and again.
+        match backup.step(-1).map_err(failed)? {
+            StepResult::Done => Ok(()),
+            _ => Err(StoreError::Busy { waited_ms: BUSY_TIMEOUT_MS }),
+        }
     }
 
     /// Makes the disk full for this connection after some more pages.
