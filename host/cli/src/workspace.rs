@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 /// The file that says whose directory it is: `server` or `device`.
 const ROLE_FILE: &str = "role";
-const STORE_FILE: &str = "store.db";
+/// The store in a data directory.
+pub(crate) const STORE_FILE: &str = "store.db";
 const CACHE_FOLDER: &str = "compiled";
 const CACHE_KEY_FILE: &str = "compiled.key";
 

@@ -25,4 +25,4 @@ pub use device_key::DeviceKey;
 pub use http::{BearerToken, HttpLink, HttpOptions};
 pub use link::{LocalLink, ServerLink};
 pub use progress::{Progress, Silent};
-pub use server::{ReceiptPlacement, SyncService};
+pub use server::{INCARNATION, ReceiptPlacement, SyncService};

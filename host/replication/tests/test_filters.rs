@@ -129,3 +129,24 @@ fn a_server_that_was_restored_gets_its_devices_back_in_step() {
     assert!(unit.row("account", id).is_none());
     unit.assert_same();
 }
+
+#[test]
+fn rows_outside_of_the_filter_stay_on_the_server_and_are_named() {
+    let world = World::new();
+    let unit = world.device();
+    unit.device.set_filters(vec![filter("a", "account", Some(named("A")))]).expect("set");
+    unit.go_offline();
+    let script = "create account name=s:B-by-the-server";
+    world.server_step(("copy", 40), ("Create", "contact"), &[], script);
+    let contact = Request::create(Entity::new("contact").with("lastname", Value::text("Lovelace")));
+    let id = unit.run(contact).expect("created").id().expect("an id");
+    unit.go_online();
+    let outside = unit.device.entry(1).expect("the entry").outside;
+    // The contact is outside too: no filter takes contacts.
+    assert_eq!(outside.len(), 2, "{outside:?}");
+    assert!(outside.iter().any(|row| row.table == "contact" && row.id == id), "{outside:?}");
+    let account = outside.iter().find(|row| row.table == "account").expect("the step's row");
+    assert!(world.server_row("account", account.id).is_some());
+    assert!(unit.row("account", account.id).is_none());
+    unit.assert_same();
+}

@@ -5,7 +5,7 @@ use offstage_model::metadata::{Ownership, Relationship};
 use offstage_model::query::{CONDITIONS_MAX, Condition, Filter, Operator};
 use offstage_model::{Catalog, Fault, code};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The most filters of one device.
 pub const FILTERS_MAX: usize = 200;
@@ -23,6 +23,9 @@ pub struct DataFilter {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Filter>,
 }
+
+/// What the name of every system filter begins with, and of no other one.
+pub const SYSTEM_PREFIX: &str = "system-";
 
 /// Organization tables that every device takes: names of owners, and who may see what.
 const ALWAYS: &[&str] = &["systemuser", "team", "businessunit"];
@@ -73,6 +76,66 @@ fn parts_of_own(catalog: &Catalog, table: &str) -> Option<Filter> {
     (!owned.is_empty()).then_some(Filter::Any(owned))
 }
 
+/// What a device takes, as it is stored: what differs from the defaults, so that a table that is
+/// added later comes by its default.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OwnFilters {
+    /// Filters that somebody added.
+    added: Vec<DataFilter>,
+    /// The names of default filters that somebody removed.
+    removed: BTreeSet<String>,
+}
+
+impl OwnFilters {
+    /// The part of `filters` that differs from the defaults and the system filters.
+    ///
+    /// # Errors
+    /// A system filter is missing: only an administrator removes it.
+    pub(crate) fn of(
+        filters: &[DataFilter],
+        system: &[DataFilter],
+        catalog: &Catalog,
+    ) -> Result<Self, SyncError> {
+        if let Some(missing) = system.iter().find(|filter| !filters.contains(filter)) {
+            let text = format!("The filter '{}' is an administrator's.", missing.name);
+            return Err(SyncError::Filter(
+                Fault::new(code::PRIVILEGE_DENIED, text)
+                    .hint("`offstage filter remove --system` on the server removes it."),
+            ));
+        }
+        let taken = |filter: &&DataFilter| {
+            filter.name.starts_with(SYSTEM_PREFIX) && !system.contains(filter)
+        };
+        if let Some(taken) = filters.iter().find(taken) {
+            let text = format!("The name '{}' is an administrator's.", taken.name);
+            return Err(SyncError::Filter(
+                Fault::new(code::INVALID_ARGUMENT, text)
+                    .hint(format!("Choose a name that does not begin with '{SYSTEM_PREFIX}'.")),
+            ));
+        }
+        let defaults = default_filters(catalog);
+        let given = |filter: &&DataFilter| !defaults.contains(filter) && !system.contains(filter);
+        Ok(Self {
+            added: filters.iter().filter(given).cloned().collect(),
+            removed: defaults
+                .into_iter()
+                .filter(|filter| !filters.contains(filter))
+                .map(|filter| filter.name)
+                .collect(),
+        })
+    }
+
+    /// Everything that the device takes: defaults, its own, and the system filters.
+    pub(crate) fn all(self, system: Vec<DataFilter>, catalog: &Catalog) -> Vec<DataFilter> {
+        let mut all = default_filters(catalog);
+        all.retain(|filter| !self.removed.contains(&filter.name));
+        all.extend(self.added);
+        all.extend(system);
+        all
+    }
+}
+
 /// The union of the filters per table, without tables that are gone or not enabled for offline.
 #[must_use]
 pub fn subset(filters: &[DataFilter], catalog: &Catalog) -> BTreeMap<String, Filter> {
@@ -103,7 +166,7 @@ pub(crate) fn check(filters: &[DataFilter], catalog: &Catalog) -> Result<(), Syn
             format!("A device has at most {FILTERS_MAX} data filters."),
         );
     }
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for filter in filters {
         if !names.insert(filter.name.as_str()) {
             return refuse(

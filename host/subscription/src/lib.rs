@@ -13,9 +13,9 @@ mod token;
 mod verify;
 
 pub use error::SyncError;
-pub use filters::{DataFilter, FILTERS_MAX, default_filters, subset};
+pub use filters::{DataFilter, FILTERS_MAX, SYSTEM_PREFIX, default_filters, subset};
 pub use sync::{
     Specific, SyncPage, TableCount, filters, get_specific, get_sync_data, open, post_sync,
-    prepare_sync, reset, set_filters, synced_on,
+    prepare_sync, reset, set_filters, set_system_filters, synced_on, system_filters,
 };
 pub use verify::{RowDigest, TableDigest, digest, digest_rows};

@@ -4,17 +4,20 @@
 //! the last number it applied and acknowledges through a number. Never looks at a clock.
 
 use crate::SyncError;
-use crate::filters::{DataFilter, check, default_filters, subset};
+use crate::filters::{DataFilter, OwnFilters, SYSTEM_PREFIX, check, subset};
 use crate::token::{self, Link};
 use offstage_model::identity::digest;
 use offstage_model::query::Filter;
-use offstage_model::{Catalog, Entity, EntityReference, Timestamp, Uuid};
+use offstage_model::{Catalog, Entity, EntityReference, Fault, Timestamp, Uuid, code};
 use offstage_store::{Mark, SubscriptionRow, SyncTableState, Tx};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A page ends after about so many bytes of rows.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// The setting with the filters of every device.
+const SYSTEM_FILTERS: &str = "subscription.system-filters";
 
 /// What a device lacks of one table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,12 +64,11 @@ pub fn open(tx: &mut Tx, device: Uuid, user: Uuid, fresh: Uuid) -> Result<String
         }
         return Ok(known.token);
     }
-    let filters = default_filters(tx.catalog());
     let token = token::link("", fresh);
     tx.put_subscription(&SubscriptionRow {
         device,
         user,
-        filters: json(&filters),
+        filters: json(&OwnFilters::default()),
         token: token.clone(),
         previous_token: None,
         seen: false,
@@ -105,7 +107,34 @@ pub fn synced_on(tx: &mut Tx, device: Uuid) -> Result<Timestamp, SyncError> {
 /// [`SyncError::UnknownDevice`].
 pub fn filters(tx: &mut Tx, device: Uuid) -> Result<Vec<DataFilter>, SyncError> {
     let row = known(tx, device)?;
-    parse(&row)
+    effective(tx, &row)
+}
+
+/// The filters that an administrator sets for every device.
+///
+/// # Errors
+/// A failing store.
+pub fn system_filters(tx: &mut Tx) -> Result<Vec<DataFilter>, SyncError> {
+    Ok(tx.get_setting(SYSTEM_FILTERS)?.unwrap_or_default())
+}
+
+/// Replaces the filters of every device; the next PrepareSync of each looks at the changed tables
+/// only.
+///
+/// # Errors
+/// A filter that the metadata does not allow.
+pub fn set_system_filters(tx: &mut Tx, filters: &[DataFilter]) -> Result<(), SyncError> {
+    let catalog = tx.catalog().clone();
+    check(filters, &catalog)?;
+    if let Some(other) = filters.iter().find(|filter| !filter.name.starts_with(SYSTEM_PREFIX)) {
+        let text = format!("'{}' is no name of a system filter.", other.name);
+        let hint = format!("Let it begin with '{SYSTEM_PREFIX}'.");
+        return Err(SyncError::Filter(Fault::new(code::INVALID_ARGUMENT, text).hint(hint)));
+    }
+    for (table, filter) in subset(filters, &catalog) {
+        tx.check_sync_filter(&table, &filter, Uuid::nil())?;
+    }
+    Ok(tx.put_setting(SYSTEM_FILTERS, &filters)?)
 }
 
 /// Replaces the device's data filters; the next PrepareSync looks at the changed tables only.
@@ -116,10 +145,11 @@ pub fn set_filters(tx: &mut Tx, device: Uuid, filters: &[DataFilter]) -> Result<
     let mut row = known(tx, device)?;
     let catalog = tx.catalog().clone();
     check(filters, &catalog)?;
+    let own = OwnFilters::of(filters, &system_filters(tx)?, &catalog)?;
     for (table, filter) in subset(filters, &catalog) {
         tx.check_sync_filter(&table, &filter, row.user)?;
     }
-    row.filters = json(&filters);
+    row.filters = json(&own);
     Ok(tx.put_subscription(&row)?)
 }
 
@@ -132,7 +162,7 @@ pub fn prepare_sync(tx: &mut Tx, device: Uuid, token: &str) -> Result<Vec<TableC
     let mut row = known(tx, device)?;
     let (_, mut changed) = token::accept(&mut row, token)?;
     let catalog = tx.catalog().clone();
-    let wanted = subset(&parse(&row)?, &catalog);
+    let wanted = subset(&effective(tx, &row)?, &catalog);
     let states: BTreeMap<String, SyncTableState> =
         tx.sync_tables(device)?.into_iter().map(|s| (s.table.clone(), s)).collect();
     let latest = tx.current_version()?;
@@ -234,7 +264,7 @@ pub fn get_specific(
     wanted: &[EntityReference],
 ) -> Result<Specific, SyncError> {
     let row = known(tx, device)?;
-    let subset = subset(&parse(&row)?, &tx.catalog().clone());
+    let subset = subset(&effective(tx, &row)?, &tx.catalog().clone());
     let mut specific = Specific::default();
     for reference in wanted {
         let shown = match subset.get(&reference.table) {
@@ -267,11 +297,13 @@ fn signature(filter: &Filter, user: Uuid, catalog: &Catalog, table: &str) -> Str
     bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The stored filters; they were checked when they were stored.
-pub(crate) fn parse(row: &SubscriptionRow) -> Result<Vec<DataFilter>, SyncError> {
+/// Everything that the device takes. Stored filters were checked when they were stored.
+pub(crate) fn effective(tx: &mut Tx, row: &SubscriptionRow) -> Result<Vec<DataFilter>, SyncError> {
     // Never "no filters" instead: that would remove everything from the device.
-    serde_json::from_str(&row.filters)
-        .map_err(|source| SyncError::DamagedFilters { device: row.device, source })
+    let own: OwnFilters = serde_json::from_str(&row.filters)
+        .map_err(|source| SyncError::DamagedFilters { device: row.device, source })?;
+    let system = system_filters(tx)?;
+    Ok(own.all(system, tx.catalog()))
 }
 
 fn json<T: Serialize>(value: &T) -> String {

@@ -3,7 +3,7 @@
 
 use crate::SyncError;
 use crate::filters::subset;
-use crate::sync::{known, parse};
+use crate::sync::{effective, known};
 use offstage_model::Uuid;
 use offstage_model::query::Filter;
 use offstage_store::{Tx, row_digest};
@@ -42,7 +42,7 @@ pub fn digest(tx: &mut Tx, device: Uuid) -> Result<Vec<TableDigest>, SyncError> 
     let row = known(tx, device)?;
     let catalog = tx.catalog().clone();
     let mut digests = Vec::new();
-    for (table, filter) in subset(&parse(&row)?, &catalog) {
+    for (table, filter) in subset(&effective(tx, &row)?, &catalog) {
         let ids = shown(tx, &table, &filter, row.user)?;
         let (rows, digest) = tx.table_digest(&table, Some(&ids), None)?;
         digests.push(TableDigest { table, rows, digest: hex(&digest) });
@@ -57,7 +57,9 @@ pub fn digest(tx: &mut Tx, device: Uuid) -> Result<Vec<TableDigest>, SyncError> 
 pub fn digest_rows(tx: &mut Tx, device: Uuid, table: &str) -> Result<Vec<RowDigest>, SyncError> {
     let row = known(tx, device)?;
     let catalog = tx.catalog().clone();
-    let Some(filter) = subset(&parse(&row)?, &catalog).remove(table) else { return Ok(Vec::new()) };
+    let Some(filter) = subset(&effective(tx, &row)?, &catalog).remove(table) else {
+        return Ok(Vec::new());
+    };
     let mut digests = Vec::new();
     for id in shown(tx, table, &filter, row.user)? {
         if let Some(entity) = tx.get(table, id)? {

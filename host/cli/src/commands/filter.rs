@@ -1,20 +1,32 @@
-//! `offstage filter`: what this device takes offline.
+//! `offstage filter`: what this device takes offline, or on a server what every device takes.
 
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::workspace::Workspace;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use offstage_model::query::{Filter as ModelFilter, Operator};
+use offstage_model::{Catalog, Fault};
 use offstage_query::odata;
-use offstage_subscription::DataFilter;
+use offstage_subscription::{DataFilter, SYSTEM_PREFIX};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-/// What this device takes offline. Several filters of one table are a union.
+/// What this device takes offline; with --system on a server, what every device takes.
+///
+/// Several filters of one table are a union.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(crate) struct Filter {
+    #[command(subcommand)]
+    action: Action,
+    /// The filters of every device, on the server's data directory
+    #[arg(long, global = true)]
+    system: bool,
+}
+
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Filter {
+enum Action {
     /// List the filters
     List,
     /// Take more rows of a table; the next sync brings them
@@ -37,18 +49,45 @@ pub(crate) enum Filter {
 
 impl Filter {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
-        let device = workspace.device()?;
-        let mut filters = device.filters()?;
+        let catalog = workspace.catalog();
+        if !self.system {
+            let device = workspace.device().map_err(|error| {
+                error.hint("On a server, `--system` sets what every device takes.")
+            })?;
+            let mut filters = device.filters()?;
+            if self.action.change(&mut filters, &catalog, "")? {
+                device.set_filters(filters.clone())?;
+            }
+            return Ok(list(&filters));
+        }
+        workspace.server()?;
+        let mut tx = workspace.store().write()?;
+        let mut filters = offstage_subscription::system_filters(&mut tx).map_err(Fault::from)?;
+        if self.action.change(&mut filters, &catalog, SYSTEM_PREFIX)? {
+            offstage_subscription::set_system_filters(&mut tx, &filters).map_err(Fault::from)?;
+            tx.commit()?;
+        }
+        Ok(list(&filters))
+    }
+}
+
+impl Action {
+    /// Carries the action out on `filters`; whether it changed them. New names begin with `prefix`.
+    fn change(
+        self,
+        filters: &mut Vec<DataFilter>,
+        catalog: &Catalog,
+        prefix: &str,
+    ) -> Result<bool, CliError> {
         match self {
-            Self::List => return Ok(list(&filters)),
+            Self::List => return Ok(false),
             Self::Add { table, filter, name } => {
-                let catalog = workspace.catalog();
                 catalog.table(&table)?;
                 let filter = filter
                     .filter(|text| !text.trim().is_empty())
-                    .map(|text| odata::parse_filter(&text, &catalog, &table))
+                    .map(|text| odata::parse_filter(&text, catalog, &table))
                     .transpose()?;
-                let name = name.unwrap_or_else(|| table.clone());
+                let name = name.unwrap_or_else(|| format!("{prefix}{table}"));
                 if filters.iter().any(|f| f.name == name) {
                     return Err(CliError::usage(format!("There is a filter '{name}' already."))
                         .hint("Give it another name with --name."));
@@ -65,8 +104,7 @@ impl Filter {
                 }
             }
         }
-        device.set_filters(filters.clone())?;
-        Ok(list(&filters))
+        Ok(true)
     }
 }
 

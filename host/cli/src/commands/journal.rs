@@ -2,12 +2,12 @@
 
 use crate::error::CliError;
 use crate::output::{Output, brief_ids};
-use crate::rows::{value_json, value_text};
+use crate::rows::{cell, list_columns, value_json, value_text};
 use crate::values::{Assignment, attributes};
 use crate::workspace::Workspace;
 use clap::Subcommand;
-use offstage_model::Catalog;
 use offstage_model::journal::{EffectKind, EntryState, OperationNode};
+use offstage_model::{Catalog, Entity, Request};
 use offstage_replication::{Attention, EntryDetail, Progress};
 use offstage_store::{JournalFilter, JournalRow};
 use serde::{Deserialize, Serialize};
@@ -72,7 +72,11 @@ impl Journal {
                     JournalFilter { after, rows_max: top.into(), ..JournalFilter::default() };
                 Ok(list(&device.journal(&filter)?))
             }
-            Self::Show { entry } => Ok(show(&workspace.catalog(), &device.entry(entry)?)),
+            Self::Show { entry } => {
+                let detail = device.entry(entry)?;
+                let other = in_the_way(workspace, &detail);
+                Ok(show(&workspace.catalog(), &detail, other.as_ref()))
+            }
             Self::Retry { entry } => again(device, entry, device.retry(entry, progress)?),
             Self::Edit { entry, values } => {
                 let detail = device.entry(entry)?;
@@ -195,10 +199,19 @@ pub(crate) fn attention_table(output: Output, attention: &[Attention]) -> Output
     output.table(&["Entry", "State", "What", "Why"], rows, "No entry needs a decision.")
 }
 
-fn show(catalog: &Catalog, detail: &EntryDetail) -> Output {
+/// The row with which the entry clashed, as far as it can be read now.
+fn in_the_way(workspace: &Workspace, detail: &EntryDetail) -> Option<Entity> {
+    let fault = detail.outcome.as_ref()?.fault.as_ref()?;
+    let row = fault.row.as_ref()?;
+    let response = workspace.execute(Request::retrieve(&row.table, row.id, None)).ok()?;
+    response.entity().cloned()
+}
+
+fn show(catalog: &Catalog, detail: &EntryDetail, other: Option<&Entity>) -> Output {
     let row = &detail.row;
     let json = json!({
         "row": row_json(row), "entry": detail.entry, "outcome": detail.outcome,
+        "inTheWay": other.map(crate::rows::row_json),
     });
     let mut pairs = vec![
         ("Entry", row.sequence.to_string()),
@@ -212,6 +225,14 @@ fn show(catalog: &Catalog, detail: &EntryDetail) -> Output {
         pairs.push(("Why", fault.message.clone()));
         pairs.extend(fault.hint.clone().map(|hint| ("Hint", hint)));
         pairs.extend(fault.step.clone().map(|step| ("Step", step)));
+    }
+    if let Some(other) = other {
+        let columns = list_columns(catalog, &other.table);
+        let values =
+            columns.iter().map(|column| format!("{column}={}", cell(catalog, other, column)));
+        let values = values.collect::<Vec<_>>().join(", ");
+        let id = other.id.map(|id| id.to_string()).unwrap_or_default();
+        pairs.push(("In the way", format!("{} {id}: {values}", other.table)));
     }
     let mut rows = Vec::new();
     effects(catalog, &detail.entry.root, "you", &mut rows);

@@ -3,6 +3,7 @@
 //! A [`Local`] command runs in this process. A [`Work`] command runs where the data directory is
 //! open: in the server or host that has it, or else here, under the store's lock.
 
+mod backup;
 mod completions;
 mod conflicts;
 mod connect;
@@ -23,6 +24,7 @@ mod policy;
 mod query;
 mod reconcile;
 mod request;
+mod restore;
 mod serve;
 mod status;
 mod step;
@@ -56,6 +58,8 @@ pub(crate) enum Local {
     Demo(demo::Demo),
     /// Make this data directory a device of a server
     Connect(connect::Connect),
+    /// Make this data directory from a copy that `backup` made
+    Restore(restore::Restore),
     /// Print the shell completions
     Completions(completions::Completions),
     /// Write the manual pages into a folder
@@ -113,7 +117,6 @@ pub(crate) enum Work {
     #[command(subcommand)]
     Policy(policy::Policy),
     /// What this device takes offline
-    #[command(subcommand)]
     Filter(filter::Filter),
     /// The server's devices: who is behind, what is stuck and why
     #[command(subcommand)]
@@ -121,6 +124,8 @@ pub(crate) enum Work {
     /// The server's users
     #[command(subcommand)]
     User(user::User),
+    /// Copy this data directory while it is in use
+    Backup(backup::Backup),
     /// Check this data directory
     Doctor(doctor::Doctor),
 }
@@ -157,6 +162,7 @@ impl Local {
             Self::Host(command) => command.run(&arguments.data()?, arguments.json),
             Self::Demo(command) => command.run(arguments),
             Self::Connect(command) => command.run(&arguments.data()?, arguments.quiet),
+            Self::Restore(command) => command.run(&arguments.data()?),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => command.run(),
         }
@@ -193,6 +199,7 @@ impl Work {
             Self::Filter(command) => command.run(workspace),
             Self::Device(command) => command.run(workspace),
             Self::User(command) => command.run(workspace),
+            Self::Backup(command) => command.run(workspace, progress),
             Self::Doctor(command) => command.run(workspace),
         }
     }
@@ -205,6 +212,7 @@ impl Work {
             Self::Sync(_) => "sync",
             Self::Verify(_) => "verify",
             Self::Journal(_) => "journal",
+            Self::Backup(_) => "backup",
             _ => "offstage",
         }
     }

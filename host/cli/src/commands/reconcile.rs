@@ -37,18 +37,26 @@ impl Reconcile {
         let lines: Vec<_> = report.lines.iter().map(line_json).collect();
         let json = json!({
             "entry": entry, "state": outcome.state, "stepsRun": report.steps_run,
-            "lines": lines, "omitted": report.omitted,
+            "lines": lines, "omitted": report.omitted, "serverOnly": detail.outside,
         });
         let rows = report.lines.iter().map(line_cells).collect();
         let ran = match report.steps_run.len() {
             0 => "No step ran on the server.".to_owned(),
             _ => format!("Ran on the server: {}.", report.steps_run.join(", ")),
         };
-        let output = Output::new(json).text(ran).table(
+        let mut output = Output::new(json).text(ran).table(
             &["Step", "Operation", "Column", "Verdict", "Offline", "Server"],
             rows,
             "Plug-ins changed nothing in either run, or both runs agree.",
         );
+        if !detail.outside.is_empty() {
+            let rows: Vec<String> =
+                detail.outside.iter().map(|row| format!("{} {}", row.table, row.id)).collect();
+            output = output.text(format!(
+                "On the server only, outside of what this device takes offline: {}.",
+                brief_ids(&rows.join(", "))
+            ));
+        }
         Ok(output)
     }
 }

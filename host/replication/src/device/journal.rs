@@ -6,14 +6,14 @@
 //! one is sent as the bare request, because what plug-ins derived from the old values is void.
 //! Never changes an entry.
 
-use super::{Device, identity, not_connected};
+use super::{Device, DeviceState, Record, identity, not_connected};
 use crate::progress::Progress;
 use offstage_model::entity::Attributes;
 use offstage_model::journal::{
     EntryState, JOURNAL_FORMAT, JournalEntry, OperationNode, Outcome, RowEffect, chain_hash,
 };
 use offstage_model::request::parameter;
-use offstage_model::{Fault, Parameter, code};
+use offstage_model::{EntityReference, Fault, Parameter, code};
 use offstage_pipeline::{CallOptions, Superseded};
 use offstage_store::{JournalFilter, JournalRow, StoredEntry, Tx};
 use std::collections::BTreeSet;
@@ -42,6 +42,9 @@ pub struct EntryDetail {
     pub entry: JournalEntry,
     /// The server's word on it.
     pub outcome: Option<Outcome>,
+    /// Rows that the server's run touched and that are on the server only: they lie outside of what
+    /// this device takes offline (hard case *Rows outside the device's filter*).
+    pub outside: Vec<EntityReference>,
 }
 
 impl Device {
@@ -132,9 +135,14 @@ impl Device {
             tx.rollback();
             let supersedes = Some(Superseded { sequence, operation: old.operation });
             let options = CallOptions { supersedes, ..CallOptions::default() };
-            self.0.pipeline.execute(&self.user()?, old.root.request, options)?;
-            let last = self.0.pipeline.store().read()?.last_entry()?;
-            return Ok(last.map_or(0, |(sequence, _)| sequence));
+            let user = self.user()?;
+            let (_, new) = self.0.pipeline.execute_journaled(&user, old.root.request, options)?;
+            return new.ok_or_else(|| {
+                Fault::new(
+                    code::INTERNAL,
+                    format!("The retry of entry {sequence} changed nothing."),
+                )
+            });
         }
         self.record_again(&mut tx, &mut old, columns)?;
         let new = self.append(&mut tx, old)?;
@@ -232,7 +240,20 @@ fn stored(tx: &mut Tx, sequence: u64) -> Result<StoredEntry, Fault> {
 fn detail(tx: &mut Tx, sequence: u64) -> Result<EntryDetail, Fault> {
     let stored = stored(tx, sequence)?;
     let entry = thaw(&stored)?;
-    Ok(EntryDetail { row: stored.row, entry, outcome: stored.outcome })
+    let outside = outside(tx, stored.outcome.as_ref())?;
+    Ok(EntryDetail { row: stored.row, entry, outcome: stored.outcome, outside })
+}
+
+/// Until the pull after the playback is done, what it will bring is not known to be outside.
+fn outside(tx: &mut Tx, outcome: Option<&Outcome>) -> Result<Vec<EntityReference>, Fault> {
+    let settled = Record::require(tx)?.state != DeviceState::GoingOnline;
+    let mut outside = Vec::new();
+    for row in outcome.filter(|_| settled).iter().flat_map(|outcome| &outcome.rows) {
+        if row.version.is_some() && !tx.exists(&row.table, row.id)? {
+            outside.push(EntityReference::new(row.table.clone(), row.id));
+        }
+    }
+    Ok(outside)
 }
 
 fn thaw(stored: &StoredEntry) -> Result<JournalEntry, Fault> {
