@@ -154,7 +154,7 @@ pub struct Fault {
     pub step: Option<String>,
     /// The row that stands in the way: one with the same id or the same values of a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub row: Option<EntityReference>,
+    pub row: Option<Box<EntityReference>>,
     /// Time ran out, which says nothing about the request itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub timed_out: bool,

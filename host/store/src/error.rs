@@ -284,7 +284,7 @@ impl From<StoreError> for Fault {
         fault.row = match &error {
             StoreError::Duplicate { table, id }
             | StoreError::DuplicateKey { table, other: id, .. } => {
-                Some(EntityReference::new(table.clone(), *id))
+                Some(Box::new(EntityReference::new(table.clone(), *id)))
             }
             _ => None,
         };
