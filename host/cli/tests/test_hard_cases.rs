@@ -1,5 +1,6 @@
 //! Hard cases of playback through the program alone: copies of a directory, backups, numbers that
 //! only the server gives, tables and filters that come later.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
 
 mod common;
 

@@ -49,12 +49,12 @@ pub(crate) async fn handle(State(shared): State<Arc<Shared>>, request: Request) 
 /// A fault with OAuth's name for it.
 struct Refusal {
     error: &'static str,
-    fault: Fault,
+    fault: Box<Fault>,
 }
 
 impl Refusal {
     fn invalid_request(message: &str) -> Self {
-        Self { error: "invalid_request", fault: Fault::new(code::INVALID_ARGUMENT, message) }
+        Self::from(Fault::new(code::INVALID_ARGUMENT, message))
     }
 
     fn answer(&self) -> Answer {
@@ -80,7 +80,7 @@ impl From<Fault> for Refusal {
             code::INVALID_ARGUMENT => "invalid_request",
             _ => "server_error",
         };
-        Self { error, fault }
+        Self { error, fault: Box::new(fault) }
     }
 }
 
@@ -91,7 +91,7 @@ fn token(issuer: &Issuer, headers: &HeaderMap, body: &[u8]) -> Result<String, Re
         Some("client_credentials") => {}
         Some(_) => {
             let message = "The only grant_type is client_credentials.";
-            let fault = Fault::new(code::INVALID_ARGUMENT, message);
+            let fault = Box::new(Fault::new(code::INVALID_ARGUMENT, message));
             return Err(Refusal { error: "unsupported_grant_type", fault });
         }
         None => return Err(Refusal::invalid_request("The request has no grant_type.")),
