@@ -98,6 +98,7 @@ impl Pipeline {
         entry: &JournalEntry,
         play: &PlayContext,
     ) -> (Tx, Result<Played, Fault>) {
+        let now = self.clock().now();
         let start = RootStart {
             operation: entry.operation,
             created_on: entry.time,
