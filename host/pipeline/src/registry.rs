@@ -23,6 +23,9 @@ pub struct SkippedPackage {
     pub reason: String,
     /// What to do about it.
     pub hint: String,
+    /// It is allowed, and its content is damaged or does not load: nobody decided that its rules do
+    /// not count. On a server its steps refuse.
+    pub damaged: bool,
 }
 
 /// All registered steps of one registration version.
@@ -97,6 +100,11 @@ impl Registry {
         step.enabled && self.plugins.contains_key(&step.package)
     }
 
+    /// Why a package that may run cannot.
+    pub(crate) fn damage(&self, package: &str) -> Option<&SkippedPackage> {
+        self.skipped.iter().find(|skipped| skipped.damaged && skipped.package == package)
+    }
+
     /// The hash of the registered build of a package; empty for none.
     pub(crate) fn build(&self, package: &str) -> &str {
         self.packages.iter().find(|known| known.id == package).map_or("", |p| p.sha256.as_str())
@@ -119,7 +127,10 @@ fn load_plugin(
         sha256: package.sha256.clone(),
         reason,
         hint,
+        damaged: false,
     };
+    let damaged =
+        |reason: String, hint: &str| SkippedPackage { damaged: true, ..skip(reason, hint.into()) };
     if !package.enabled {
         let hint = format!("`offstage plugin enable {}` enables it.", package.id);
         return Ok(Err(skip("it is disabled".into(), hint)));
@@ -128,17 +139,17 @@ fn load_plugin(
         return Ok(Err(skip(reason, hint)));
     }
     let Some(bytes) = tx.package_bytes(&package.id)? else {
-        return Ok(Err(skip("its content is missing".into(), "Add the package again.".into())));
+        return Ok(Err(damaged("its content is missing".into(), "Add the package again.")));
     };
     // The hash that was allowed must be the hash of the bytes that are compiled.
     let actual = hex::encode(Sha256::digest(&bytes));
     if actual != package.sha256 {
         let reason = format!("its content has the hash {actual}, not {}", package.sha256);
-        return Ok(Err(skip(reason, "The store is damaged; add the package again.".into())));
+        return Ok(Err(damaged(reason, "The store is damaged; add the package again.")));
     }
     Ok(sandbox.load(&bytes).map_err(|error| {
         tracing::error!(package = package.id, %error, "cannot load plug-in package");
-        skip(error.to_string(), "Build the package again for this version.".into())
+        damaged(error.to_string(), "Build the package again for this version.")
     }))
 }
 

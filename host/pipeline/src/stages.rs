@@ -108,8 +108,11 @@ impl Session {
         recorded.steps.iter().find(|run| &run.key == key).cloned()
     }
 
+    /// Also a step whose package is damaged here: it refuses when it is reached.
     fn is_run_by_server(&self, step: &Step) -> bool {
-        step.declaration.deployment.runs_on_server() && self.registry.is_runnable(step)
+        let damaged = || step.enabled && self.registry.damage(&step.package).is_some();
+        step.declaration.deployment.runs_on_server()
+            && (self.registry.is_runnable(step) || damaged())
     }
 
     /// Whether the step runs on this side for the innermost operation.

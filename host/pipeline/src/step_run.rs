@@ -33,12 +33,12 @@ impl Session {
         }
         let mut context = step_context(self, step);
         self.add_images(step, &mut context)?;
-        let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
         let started = self.pipeline.clock().now();
-        if let Err(fault) = self.refuse_suspended(step) {
+        if let Err(fault) = self.refuse_damaged(step).and_then(|()| self.refuse_suspended(step)) {
             let trace = self.trace_refusal(step, &context, started, &fault);
             return Err(Fault { trace_id: trace, ..fault });
         }
+        let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
         let violations = self.violations();
         let limits = self.run_limits();
         let user = acting_user(self, step);
@@ -67,6 +67,26 @@ impl Session {
         let changes = run.result.unwrap_or_default();
         let columns = self.apply(step, changes)?;
         self.finish_step(step, recorded, columns, finished)
+    }
+
+    /// Refuses to run a step whose package is damaged in this server's store. Skipped, the rule that
+    /// it is there for would be gone. It says nothing about the request, which may succeed later.
+    fn refuse_damaged(&self, step: &Step) -> Result<(), Fault> {
+        let Some(damage) = self.registry.damage(&step.package) else { return Ok(()) };
+        let (package, key) = (&step.package, &step.declaration.key);
+        let mut fault = Fault::new(
+            code::STORE_UNUSABLE,
+            format!(
+                "The step '{key}' cannot run, because the plug-in '{package}' is not whole: {}.",
+                damage.reason
+            ),
+        )
+        .hint(format!(
+            "{} `offstage plugin disable {package}` goes on without its rules.",
+            damage.hint
+        ));
+        fault.step = Some(key.clone());
+        Err(fault)
     }
 
     fn finish_step(

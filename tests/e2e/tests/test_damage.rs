@@ -166,8 +166,10 @@ fn a_damaged_store_never_gives_wrong_rows_or_a_panic() {
 }
 
 #[test]
-fn a_damaged_package_on_the_server_does_not_run_and_is_told() {
+fn a_damaged_package_on_the_server_refuses_until_somebody_decides() {
     let mut pair = Pair::new();
+    pair.device.good(&["go-offline"]);
+    pair.device.good(&["update", "account", &pair.account, "telephone1=206 555 0102"]);
     pair.stop_server();
     damage_package(&pair.server.data(), Role::Server);
     pair.start_server();
@@ -175,13 +177,23 @@ fn a_damaged_package_on_the_server_does_not_run_and_is_told() {
     let reason = status["skipped"][0]["reason"].as_str().unwrap().to_owned();
     assert!(reason.contains("hash"), "{status}");
     assert_eq!(pair.server.run(&["doctor"]).exit, Some(5));
-    // Its damaged code never runs; the row is as it was typed.
-    pair.server.good(&["update", "account", &pair.account, "telephone1=206 555 0101"]);
+    // Its damaged code never runs, and the rule that it holds is not passed by.
+    let update = ["update", "account", &pair.account, "telephone1=206 555 0101"];
+    let refused = pair.server.run(&update);
+    assert_eq!(refused.exit, Some(1), "{refused:?}");
+    assert!(refused.message().contains("phone-numbers"), "{refused:?}");
+    // Playback waits: nothing is consumed.
+    assert_eq!(pair.device.run(&["go-online"]).exit, Some(1));
+    assert_eq!(pair.device.good(&["status"])["journal"]["applied"], 0);
+    pair.server.good(&["plugin", "disable", "samples/phone-numbers"]);
+    pair.server.good(&update);
     assert_eq!(pair.phone(&pair.server), "206 555 0101");
+    pair.server.good(&["plugin", "enable", "samples/phone-numbers"]);
     let plugin = guest("phone_numbers");
     pair.server.good(&["plugin", "add", plugin.to_str().unwrap()]);
     pair.server.good(&["update", "account", &pair.account, "telephone1=206 555 0101"]);
     assert_eq!(pair.phone(&pair.server), "+12065550101");
+    assert_eq!(pair.device.good(&["go-online"])["counts"]["applied"], 1);
 }
 
 #[test]
