@@ -13,6 +13,7 @@ mod error;
 mod exit;
 mod listen;
 mod machine;
+mod outlook_link;
 mod output;
 mod progress;
 mod rows;

@@ -13,11 +13,11 @@ use offstage_model::{Catalog, Clock, Fault, Randomness, Request, Response, Uuid}
 use offstage_pipeline::{
     CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_replication::{Device, DeviceOptions, DeviceState};
+use offstage_replication::{Device, DeviceOptions, DeviceState, ServerLink};
 use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The file that says whose directory it is: `server` or `device`.
 const ROLE_FILE: &str = "role";
@@ -31,11 +31,13 @@ pub(crate) struct Workspace {
     /// The directory.
     pub(crate) data: PathBuf,
     kind: Kind,
+    /// One thread at a time works with the mailbox and the sync cache.
+    outlook: Mutex<()>,
 }
 
 enum Kind {
     Server { pipeline: Pipeline, administrator: Caller },
-    Device { device: Device, pipeline: Pipeline },
+    Device { device: Device, pipeline: Pipeline, link: Arc<dyn ServerLink> },
 }
 
 /// Whose directory it is; `None` for a directory that is nothing yet.
@@ -74,6 +76,24 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), CliError> {
 }
 
 impl Workspace {
+    fn new(data: &Path, kind: Kind) -> Self {
+        Self { data: data.to_owned(), kind, outlook: Mutex::new(()) }
+    }
+
+    /// Waits until nobody else in this process works with the mailbox.
+    pub(crate) fn outlook_turn(&self) -> MutexGuard<'_, ()> {
+        self.outlook.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The link of the device to its server.
+    pub(crate) fn link(&self) -> Result<Arc<dyn ServerLink>, CliError> {
+        self.device()?;
+        match &self.kind {
+            Kind::Device { link, .. } => Ok(Arc::clone(link)),
+            Kind::Server { .. } => unreachable!("BUG: a server is no device"),
+        }
+    }
+
     /// Opens the directory as what it is.
     pub(crate) fn open(data: &Path) -> Result<Self, CliError> {
         match role(data)? {
@@ -91,16 +111,17 @@ impl Workspace {
     pub(crate) fn open_server(data: &Path) -> Result<Self, CliError> {
         let pipeline = pipeline(data, Side::Server)?;
         let administrator = bootstrap::administrator(&pipeline)?;
-        Ok(Self { data: data.to_owned(), kind: Kind::Server { pipeline, administrator } })
+        Ok(Self::new(data, Kind::Server { pipeline, administrator }))
     }
 
     /// Opens a device's directory.
     pub(crate) fn open_device(data: &Path) -> Result<Self, CliError> {
         let pipeline = pipeline(data, Side::Device)?;
         let connection = Connection::load(data)?;
-        let options = DeviceOptions { pipeline: pipeline.clone(), link: connection.link(data)? };
+        let link = connection.link(data)?;
+        let options = DeviceOptions { pipeline: pipeline.clone(), link: Arc::clone(&link) };
         let device = Device::open(options)?;
-        Ok(Self { data: data.to_owned(), kind: Kind::Device { device, pipeline } })
+        Ok(Self::new(data, Kind::Device { device, pipeline, link }))
     }
 
     /// The server's pipeline with its administrator.
@@ -157,7 +178,7 @@ impl Workspace {
     }
 
     fn has_newer_metadata(&self) -> bool {
-        let Kind::Device { device, pipeline } = &self.kind else { return false };
+        let Kind::Device { device, pipeline, .. } = &self.kind else { return false };
         let before = pipeline.catalog().version;
         // The filters come with a handshake, which brings the metadata too.
         device.state() == Some(DeviceState::Online)

@@ -6,6 +6,8 @@
 //! never looks at a clock or a network that it was not given.
 
 pub mod convert;
+pub mod crm;
+pub mod engine;
 pub mod item;
 pub mod link;
 pub mod mail_store;
@@ -13,9 +15,11 @@ pub mod mapping;
 pub mod original;
 pub mod plan;
 pub mod property;
+pub mod rules;
 mod state;
 pub mod stores;
 
+pub use engine::{Engine, EngineError, Parts, Trigger};
 pub use item::{ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind};
 pub use link::{LinkProperties, LinkState, Regarding};
 pub use mail_store::{

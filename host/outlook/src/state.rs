@@ -38,6 +38,11 @@ impl State {
         self
     }
 
+    /// The side says nothing of a property.
+    pub fn silence(&mut self, property: Property) {
+        self.0.remove(&property);
+    }
+
     /// Takes over new values.
     pub fn apply(&mut self, changes: &Changes) {
         for (property, value) in changes {

@@ -14,6 +14,9 @@ pub struct Caller {
     pub administrator: bool,
     /// May take data offline (`prvGoOffline`).
     pub go_offline: bool,
+    /// May synchronise contacts, tasks and appointments to Outlook (`prvSyncToOutlook`).
+    #[serde(default)]
+    pub sync_to_outlook: bool,
     /// The user's business unit.
     pub business_unit: Uuid,
     /// The program that the caller uses.

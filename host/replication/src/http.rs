@@ -96,11 +96,15 @@ impl HttpLink {
         let body = serde_json::to_vec(request).map_err(|error| {
             Fault::new(code::INTERNAL, format!("The request '{verb}' has no JSON form: {error}"))
         })?;
+        self.call_path(&format!("{PATH}{verb}"), &body)
+    }
+
+    fn call_path(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, Fault> {
         let mut attempt = 1;
         let mut signed_in_again = false;
         let mut lost = false;
         loop {
-            let fault = match self.attempt(verb, &body) {
+            let fault = match self.attempt(path, body) {
                 Ok(bytes) => return Ok(bytes),
                 Err(fault) => fault,
             };
@@ -114,7 +118,7 @@ impl HttpLink {
                 return Err(if lost { after_a_loss(fault) } else { fault });
             }
             lost |= fault.code == code::UNREACHABLE;
-            tracing::debug!(verb, attempt, %fault, "the call is repeated");
+            tracing::debug!(path, attempt, %fault, "the call is repeated");
             std::thread::sleep(self.wait(attempt));
             attempt += 1;
         }
@@ -129,8 +133,8 @@ impl HttpLink {
         wait.mul_f64(0.5 + f64::from(byte[0]) / 510.0)
     }
 
-    fn attempt(&self, verb: &str, body: &[u8]) -> Result<Vec<u8>, Fault> {
-        let url = format!("{}{PATH}{verb}", self.options.url.trim_end_matches('/'));
+    fn attempt(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, Fault> {
+        let url = format!("{}{path}", self.options.url.trim_end_matches('/'));
         let mut answer = self
             .agent
             .post(&url)
@@ -222,5 +226,8 @@ impl ServerLink for HttpLink {
     }
     fn execute(&self, request: &ExecuteRequest) -> Result<Response, Fault> {
         self.call(verb::EXECUTE, request)
+    }
+    fn carry(&self, path: &str, body: &[u8]) -> Result<Vec<u8>, Fault> {
+        self.call_path(path, body)
     }
 }

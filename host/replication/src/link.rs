@@ -9,7 +9,7 @@ use crate::wire::{
     PostRequest, PrepareAnswer, PrepareRequest, RowDigest, SpecificAnswer, SpecificRequest,
     SyncPage, TableDigest,
 };
-use offstage_model::{Fault, Response};
+use offstage_model::{Fault, Response, code};
 use offstage_pipeline::Caller;
 
 /// What a device asks of its server. A server that does not answer is the fault
@@ -75,6 +75,15 @@ pub trait ServerLink: Send + Sync {
     /// # Errors
     /// See [`ServerLink::connect`].
     fn execute(&self, request: &ExecuteRequest) -> Result<Response, Fault>;
+    /// A call of another part of the server, by its path. It is carried and not understood here; it
+    /// must be safe to repeat.
+    ///
+    /// # Errors
+    /// See [`ServerLink::connect`]; a link that carries nothing else says so.
+    fn carry(&self, path: &str, _body: &[u8]) -> Result<Vec<u8>, Fault> {
+        let text = format!("This link does not carry calls of '{path}'.");
+        Err(Fault::new(code::NOT_AVAILABLE, text))
+    }
 }
 
 /// A link to a server in the same process; for the demo and for tests.

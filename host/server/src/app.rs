@@ -6,7 +6,7 @@ use crate::authority::Authority;
 use crate::control::{self, ControlDoor};
 use crate::engine::Engine;
 use crate::token::{self, Issuer};
-use crate::{execute, gate, sync, web_api};
+use crate::{execute, gate, outlook, sync, web_api};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use offstage_model::{Fault, code};
+use offstage_outlook::crm::OutlookService;
 use offstage_pipeline::Caller;
 use offstage_replication::server::SyncService;
 use std::sync::Arc;
@@ -62,6 +63,8 @@ pub struct App {
     pub issuer: Option<Arc<Issuer>>,
     /// Serves devices (server).
     pub sync: Option<SyncService>,
+    /// Serves Outlook clients (server).
+    pub outlook: Option<OutlookService>,
     /// Runs commands of the CLI.
     pub control: Option<ControlDoor>,
     /// Limits.
@@ -79,6 +82,7 @@ pub fn router(app: App) -> Router {
     let places = Arc::new(Semaphore::new(app.limits.concurrent_max));
     let has_issuer = app.issuer.is_some();
     let has_sync = app.sync.is_some();
+    let has_outlook = app.outlook.is_some();
     let has_control = app.control.is_some();
     let shared = Arc::new(Shared { app, places });
     let base = web_api::BASE;
@@ -93,6 +97,9 @@ pub fn router(app: App) -> Router {
     }
     if has_sync {
         router = router.route(sync::ROUTE, post(sync::handle));
+    }
+    if has_outlook {
+        router = router.route(outlook::ROUTE, post(outlook::handle));
     }
     if has_control {
         router = router.route(control::PATH, post(control::handle));

@@ -11,6 +11,7 @@ mod engine;
 mod execute;
 mod gate;
 mod listener;
+mod outlook;
 mod sync;
 mod token;
 mod web_api;

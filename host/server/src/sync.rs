@@ -64,7 +64,7 @@ fn takes_gzip(headers: &HeaderMap) -> bool {
     })
 }
 
-fn fault_answer(fault: &Fault) -> Answer {
+pub(crate) fn fault_answer(fault: &Fault) -> Answer {
     let status = StatusCode::from_u16(fault.http_status());
     let bytes = serde_json::to_vec(fault).expect("BUG: model types always have a JSON form");
     Answer::bytes("application/json", bytes)

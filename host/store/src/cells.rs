@@ -25,6 +25,11 @@ impl<'a> Cells<'a> {
         cell
     }
 
+    /// The next cell, whatever it is.
+    pub(crate) fn any(&mut self) -> SqlValue {
+        self.take()
+    }
+
     fn wrong(&self) -> StoreError {
         StoreError::UnreadableSystemRow { what: self.what }
     }

@@ -15,6 +15,7 @@ pub mod journal;
 mod location;
 mod migrate;
 mod open;
+pub mod outlook;
 mod pool;
 pub mod principals;
 mod query;
@@ -23,6 +24,7 @@ pub mod registration;
 mod rows;
 mod schema;
 pub mod settings;
+mod side;
 pub mod sync;
 pub mod traces;
 mod tx;
@@ -36,9 +38,16 @@ pub use journal::{
     ChainReport, JournalCounts, JournalFilter, JournalRow, PendingEffect, StoredEntry,
 };
 pub use open::{Role, Store, StoreOptions};
+pub use outlook::{
+    CacheTx, CachedChange, ChangeCode, MailboxFile, MailboxFolder, MailboxItem, MailboxNote,
+    MailboxRow, Mapping, MappingKey, NoteRow, RunRow, SyncCache, UndoRow,
+};
 pub use principals::Principal;
 pub use receipts::{DeviceRow, OnlineReceipt, Receipt};
-pub use sync::{JournalId, Mark, PendingSync, RefusedWrite, SubscriptionRow, SyncTableState};
+pub use sync::{
+    ChildRule, JournalId, Mark, OutlookClient, PendingSync, RefusedWrite, SubscriptionRow,
+    SyncTableState,
+};
 pub use traces::{TraceFilter, TraceRow};
 pub use tx::{Savepoint, Tx};
 pub use violations::ViolationRow;

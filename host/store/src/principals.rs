@@ -14,9 +14,15 @@ CREATE TABLE IF NOT EXISTS os_principal (
     disabled INTEGER NOT NULL,
     client_id TEXT UNIQUE,
     secret_hash TEXT
-) STRICT;";
+) STRICT;
+CREATE TABLE IF NOT EXISTS os_outlook_denied (
+    user BLOB NOT NULL PRIMARY KEY
+) STRICT, WITHOUT ROWID;";
 
 const COLUMNS: &str = "user, name, administrator, go_offline, disabled, client_id, secret_hash";
+/// Who may not synchronise to Outlook stands in a table of its own: stores of before have it not.
+const SYNC_TO_OUTLOOK: &str =
+    "NOT EXISTS (SELECT 1 FROM os_outlook_denied AS d WHERE d.user = os_principal.user)";
 
 /// A user with rights and a way to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Principal {
     pub administrator: bool,
     /// May take data offline (`prvGoOffline`).
     pub go_offline: bool,
+    /// May synchronise contacts, tasks and appointments to Outlook (`prvSyncToOutlook`).
+    pub sync_to_outlook: bool,
     /// May do nothing.
     pub disabled: bool,
     /// The name that the user signs in with.
@@ -66,6 +74,12 @@ impl Tx {
             optional(principal.secret_hash.as_deref(), SqlValue::text),
         ];
         self.sql_execute(&sql, &params)?;
+        let right = if principal.sync_to_outlook {
+            "DELETE FROM os_outlook_denied WHERE user = ?1"
+        } else {
+            "INSERT OR IGNORE INTO os_outlook_denied (user) VALUES (?1)"
+        };
+        self.sql_execute(right, &[SqlValue::Guid(principal.user)])?;
         Ok(())
     }
 
@@ -74,7 +88,7 @@ impl Tx {
     /// # Errors
     /// The database fails.
     pub fn principal(&mut self, user: Uuid) -> Result<Option<Principal>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM os_principal WHERE user = ?1");
+        let sql = format!("SELECT {COLUMNS}, {SYNC_TO_OUTLOOK} FROM os_principal WHERE user = ?1");
         self.sql_row("principal", &sql, &[SqlValue::Guid(user)], read_principal)
     }
 
@@ -86,7 +100,8 @@ impl Tx {
         &mut self,
         client_id: &str,
     ) -> Result<Option<Principal>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM os_principal WHERE client_id = ?1");
+        let sql =
+            format!("SELECT {COLUMNS}, {SYNC_TO_OUTLOOK} FROM os_principal WHERE client_id = ?1");
         self.sql_row("principal", &sql, &[SqlValue::text(client_id)], read_principal)
     }
 
@@ -95,7 +110,8 @@ impl Tx {
     /// # Errors
     /// The database fails.
     pub fn principals(&mut self) -> Result<Vec<Principal>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM os_principal ORDER BY name, user");
+        let sql =
+            format!("SELECT {COLUMNS}, {SYNC_TO_OUTLOOK} FROM os_principal ORDER BY name, user");
         self.sql_rows("principal", &sql, &[], read_principal)
     }
 
@@ -104,6 +120,7 @@ impl Tx {
     /// # Errors
     /// The database fails.
     pub fn remove_principal(&mut self, user: Uuid) -> Result<bool, StoreError> {
+        self.sql_execute("DELETE FROM os_outlook_denied WHERE user = ?1", &[SqlValue::Guid(user)])?;
         let sql = "DELETE FROM os_principal WHERE user = ?1";
         Ok(self.sql_execute(sql, &[SqlValue::Guid(user)])? > 0)
     }
@@ -118,5 +135,6 @@ fn read_principal(cells: &mut Cells<'_>) -> Result<Principal, StoreError> {
         disabled: cells.boolean()?,
         client_id: cells.opt_text()?,
         secret_hash: cells.opt_text()?,
+        sync_to_outlook: cells.boolean()?,
     })
 }

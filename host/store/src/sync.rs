@@ -5,11 +5,13 @@
 //! prepared change in the device's queue, empty once it is acknowledged. Numbers ascend and are
 //! never used twice. Changes no business row.
 
+mod clients;
 mod dependence;
 mod mark;
 
+pub use clients::OutlookClient;
 pub use dependence::{JournalId, RefusedWrite};
-pub use mark::Mark;
+pub use mark::{ChildRule, Mark};
 
 use crate::cells::optional;
 use crate::{StoreError, Tx};
@@ -46,6 +48,21 @@ CREATE TABLE IF NOT EXISTS os_sync_entry (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS os_sync_entry_number
     ON os_sync_entry (device, number) WHERE number IS NOT NULL;
+CREATE TABLE IF NOT EXISTS os_outlook_client (
+    client BLOB NOT NULL PRIMARY KEY,
+    user_id BLOB NOT NULL,
+    name TEXT NOT NULL,
+    role TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS os_sync_tracked (
+    device BLOB NOT NULL,
+    tbl TEXT NOT NULL,
+    id BLOB NOT NULL,
+    track INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    PRIMARY KEY (device, tbl, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS os_sync_tracked_version ON os_sync_tracked (device, tbl, version);
 CREATE TABLE IF NOT EXISTS os_refused_entry (
     device BLOB NOT NULL,
     epoch INTEGER NOT NULL,

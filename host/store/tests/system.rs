@@ -268,6 +268,7 @@ fn principals_conflicts_and_aliases() {
         name: "Ann".into(),
         administrator: true,
         go_offline: true,
+        sync_to_outlook: true,
         disabled: false,
         client_id: Some("ann".into()),
         secret_hash: Some("hash".into()),

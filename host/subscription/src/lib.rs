@@ -8,12 +8,15 @@
 
 mod error;
 mod filters;
+pub mod outlook;
 mod sync;
 mod token;
 mod verify;
 
 pub use error::SyncError;
 pub use filters::{DataFilter, FILTERS_MAX, SYSTEM_PREFIX, default_filters, subset};
+pub use offstage_store::ChildRule;
+pub use outlook::OutlookFilter;
 pub use sync::{
     Specific, SyncPage, TableCount, filters, get_specific, get_sync_data, open, post_sync,
     prepare_sync, reset, set_filters, set_system_filters, synced_on, system_filters,

@@ -9,7 +9,7 @@ use crate::token::{self, Link};
 use offstage_model::identity::digest;
 use offstage_model::query::Filter;
 use offstage_model::{Catalog, Entity, EntityReference, Fault, Timestamp, Uuid, code};
-use offstage_store::{Mark, SubscriptionRow, SyncTableState, Tx};
+use offstage_store::{ChildRule, Mark, SubscriptionRow, SyncTableState, Tx};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,11 +64,22 @@ pub fn open(tx: &mut Tx, device: Uuid, user: Uuid, fresh: Uuid) -> Result<String
         }
         return Ok(known.token);
     }
+    let filters = json(&OwnFilters::default());
+    begin(tx, (device, user), filters, fresh)
+}
+
+/// Writes a new subscription and returns its first token.
+pub(crate) fn begin(
+    tx: &mut Tx,
+    (device, user): (Uuid, Uuid),
+    filters: String,
+    fresh: Uuid,
+) -> Result<String, SyncError> {
     let token = token::link("", fresh);
     tx.put_subscription(&SubscriptionRow {
         device,
         user,
-        filters: json(&OwnFilters::default()),
+        filters,
         token: token.clone(),
         previous_token: None,
         seen: false,
@@ -160,30 +171,61 @@ pub fn set_filters(tx: &mut Tx, device: Uuid, filters: &[DataFilter]) -> Result<
 /// [`SyncError::UnknownDevice`], [`SyncError::Forked`], a failing store.
 pub fn prepare_sync(tx: &mut Tx, device: Uuid, token: &str) -> Result<Vec<TableCount>, SyncError> {
     let mut row = known(tx, device)?;
-    let (_, mut changed) = token::accept(&mut row, token)?;
     let catalog = tx.catalog().clone();
-    let wanted = subset(&effective(tx, &row)?, &catalog);
+    let subset = subset(&effective(tx, &row)?, &catalog);
+    let wanted: Vec<Wanted<'_>> = subset
+        .iter()
+        .map(|(table, filter)| Wanted { table, filter, children: &[], tracked: false })
+        .collect();
+    let (_, mut changed) = token::accept(&mut row, token)?;
+    for state in tx.sync_tables(device)? {
+        if !subset.contains_key(&state.table) {
+            row.numbered = tx.mark_table_for_removal(device, &state.table, row.numbered)?;
+            changed = true;
+        }
+    }
+    prepare_tables(tx, row, changed, &wanted)
+}
+
+/// Rows of one table that a subscription takes.
+pub(crate) struct Wanted<'a> {
+    pub(crate) table: &'a str,
+    pub(crate) filter: &'a Filter,
+    pub(crate) children: &'a [ChildRule],
+    pub(crate) tracked: bool,
+}
+
+/// Prepares the tables of a subscription; `changed` says whether `row` has to be written anyway.
+pub(crate) fn prepare_tables(
+    tx: &mut Tx,
+    mut row: SubscriptionRow,
+    mut changed: bool,
+    wanted: &[Wanted<'_>],
+) -> Result<Vec<TableCount>, SyncError> {
+    let (device, catalog) = (row.device, tx.catalog().clone());
     let states: BTreeMap<String, SyncTableState> =
         tx.sync_tables(device)?.into_iter().map(|s| (s.table.clone(), s)).collect();
     let latest = tx.current_version()?;
-    for table in states.keys().filter(|table| !wanted.contains_key(*table)) {
-        row.numbered = tx.mark_table_for_removal(device, table, row.numbered)?;
-        changed = true;
-    }
-    for (table, filter) in &wanted {
-        let signature = signature(filter, row.user, &catalog, table);
-        let since = match states.get(table) {
+    for Wanted { table, filter, children, tracked } in wanted {
+        let signature = signature(filter, children, row.user, &catalog, table);
+        let since = match states.get(*table) {
             Some(state) if state.signature != signature => None,
             Some(state) if state.prepared_to == latest => continue,
             Some(state) => Some(state.prepared_to),
             None => None,
         };
-        let mark = Mark { device, user: row.user, table, filter, since, numbered: row.numbered };
-        row.numbered = tx.mark_for_sync(&mark)?;
-        tx.put_sync_table(
+        row.numbered = tx.mark_for_sync(&Mark {
             device,
-            &SyncTableState { table: table.clone(), signature, prepared_to: latest },
-        )?;
+            user: row.user,
+            table,
+            filter,
+            children,
+            tracked: *tracked,
+            since,
+            numbered: row.numbered,
+        })?;
+        let state = SyncTableState { table: (*table).to_owned(), signature, prepared_to: latest };
+        tx.put_sync_table(device, &state)?;
         changed = true;
     }
     if changed {
@@ -285,7 +327,13 @@ pub(crate) fn known(tx: &mut Tx, device: Uuid) -> Result<SubscriptionRow, SyncEr
 }
 
 /// What decides about membership besides the rows: the filter, its user, and where its paths lead.
-fn signature(filter: &Filter, user: Uuid, catalog: &Catalog, table: &str) -> String {
+fn signature(
+    filter: &Filter,
+    children: &[ChildRule],
+    user: Uuid,
+    catalog: &Catalog,
+    table: &str,
+) -> String {
     let targets: Vec<&[String]> = filter
         .conditions()
         .iter()
@@ -293,7 +341,13 @@ fn signature(filter: &Filter, user: Uuid, catalog: &Catalog, table: &str) -> Str
         .filter_map(|lookup| catalog.tables.get(table)?.column(lookup))
         .map(|column| column.targets.as_slice())
         .collect();
-    let bytes = digest(&[json(&filter).as_bytes(), user.as_bytes(), json(&targets).as_bytes()]);
+    let (filter, targets) = (json(&filter), json(&targets));
+    let mut parts = vec![filter.as_bytes(), user.as_bytes(), targets.as_bytes()];
+    let children = if children.is_empty() { String::new() } else { json(&children) };
+    if !children.is_empty() {
+        parts.push(children.as_bytes());
+    }
+    let bytes = digest(&parts);
     bytes[..16].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -306,6 +360,6 @@ pub(crate) fn effective(tx: &mut Tx, row: &SubscriptionRow) -> Result<Vec<DataFi
     Ok(own.all(system, tx.catalog()))
 }
 
-fn json<T: Serialize>(value: &T) -> String {
+pub(crate) fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("BUG: filters always have a JSON form")
 }

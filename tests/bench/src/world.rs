@@ -52,6 +52,7 @@ pub(crate) fn caller() -> Caller {
         name: "Ada".into(),
         administrator: true,
         go_offline: true,
+        sync_to_outlook: true,
         business_unit: Uuid::from_u128(0xb1),
         agent: "bench".into(),
         application: false,

@@ -146,6 +146,7 @@ fn caller() -> Caller {
         name: "Rosa".into(),
         administrator: true,
         go_offline: true,
+        sync_to_outlook: true,
         business_unit: BUSINESS_UNIT,
         agent: "tests".into(),
         application: false,
@@ -178,6 +179,7 @@ impl<'a> World<'a> {
             authority: Arc::new(door),
             issuer: None,
             sync: Some(SyncService::new(server.clone()).with_receipts(placement)),
+            outlook: None,
             control: None,
             limits: Limits::default(),
         };

@@ -1,5 +1,6 @@
 //! `offstage host`: the device's host process.
 
+use crate::commands::outlook;
 use crate::control::Commands;
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -60,16 +61,56 @@ impl Host {
             extra: None,
         };
         let _refresh = Refresh::start(device.clone())?;
+        let workspace = Arc::new(workspace);
+        let _outlook = OutlookSchedule::start(Arc::clone(&workspace))?;
         let app = |door| App {
             engine: Arc::new(LocalEngine(device)),
             authority,
             issuer: None,
             sync: None,
+            outlook: None,
             control: Some(door),
             limits: Limits::default(),
         };
-        listen::serve(&listen, app, Arc::new(Commands(Arc::new(workspace))))?;
+        listen::serve(&listen, app, Arc::new(Commands(workspace)))?;
         Ok(Output::default())
+    }
+}
+
+/// How often the schedule of Outlook is looked at; the interval itself is a setting.
+const OUTLOOK_LOOK_EVERY: Duration = Duration::from_secs(20);
+
+/// Synchronises Outlook by its schedule, on a thread of its own; dropping it stops that after the
+/// run that goes on.
+struct OutlookSchedule {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl OutlookSchedule {
+    fn start(workspace: Arc<Workspace>) -> Result<Self, CliError> {
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            while stopped.recv_timeout(OUTLOOK_LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = outlook::run_if_due(&workspace) {
+                    tracing::warn!(%error, "the scheduled Outlook run did not work");
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("outlook".into()).spawn(work);
+        let thread = thread.map_err(|error| {
+            CliError::new(Exit::Internal, format!("No thread for Outlook: {error}."))
+        })?;
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Drop for OutlookSchedule {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(Err(_)) = self.thread.take().map(JoinHandle::join) {
+            tracing::error!("the Outlook schedule panicked");
+        }
     }
 }
 

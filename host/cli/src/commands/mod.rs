@@ -19,6 +19,7 @@ mod go_online;
 mod host;
 mod journal;
 mod man;
+pub(crate) mod outlook;
 mod plugin;
 mod policy;
 mod query;
@@ -118,6 +119,9 @@ pub(crate) enum Work {
     Policy(policy::Policy),
     /// What this device takes offline
     Filter(filter::Filter),
+    /// Keep a mailbox and the records of its user in step
+    #[command(subcommand)]
+    Outlook(outlook::Outlook),
     /// The server's devices: who is behind, what is stuck and why
     #[command(subcommand)]
     Device(device::Device),
@@ -197,6 +201,7 @@ impl Work {
             Self::Trace(command) => command.run(workspace),
             Self::Policy(command) => command.run(workspace),
             Self::Filter(command) => command.run(workspace),
+            Self::Outlook(command) => command.run(workspace),
             Self::Device(command) => command.run(workspace),
             Self::User(command) => command.run(workspace),
             Self::Backup(command) => command.run(workspace, progress),

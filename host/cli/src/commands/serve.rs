@@ -8,6 +8,7 @@ use crate::listen::{self, Listen};
 use crate::output::{Output, complain, say};
 use crate::workspace::{self, Workspace};
 use clap::Args;
+use offstage_outlook::crm::OutlookService;
 use offstage_pipeline::Side;
 use offstage_replication::SyncService;
 use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer, Limits};
@@ -76,6 +77,7 @@ impl Serve {
             authority,
             issuer: Some(issuer),
             sync: Some(SyncService::new(pipeline.clone())),
+            outlook: Some(OutlookService::new(pipeline.clone())),
             control: Some(door),
             limits: Limits::default(),
         };

@@ -25,6 +25,9 @@ pub(crate) enum User {
         /// May not take data offline
         #[arg(long)]
         no_go_offline: bool,
+        /// May not synchronise contacts, tasks and appointments to Outlook
+        #[arg(long)]
+        no_sync_to_outlook: bool,
     },
     /// List the users
     List,
@@ -44,8 +47,13 @@ impl User {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
         workspace.server()?;
         match self {
-            Self::Add { name, administrator, no_go_offline } => {
-                add(workspace, &name, administrator, !no_go_offline)
+            Self::Add { name, administrator, no_go_offline, no_sync_to_outlook } => {
+                let rights = Rights {
+                    administrator,
+                    go_offline: !no_go_offline,
+                    sync_to_outlook: !no_sync_to_outlook,
+                };
+                add(workspace, &name, rights)
             }
             Self::List => list(&mut workspace.store().read()?),
             Self::Disable { user } => switch(workspace, &user, true),
@@ -54,12 +62,15 @@ impl User {
     }
 }
 
-fn add(
-    workspace: &Workspace,
-    name: &str,
+/// What a new user may do.
+struct Rights {
     administrator: bool,
     go_offline: bool,
-) -> Result<Output, CliError> {
+    sync_to_outlook: bool,
+}
+
+fn add(workspace: &Workspace, name: &str, rights: Rights) -> Result<Output, CliError> {
+    let Rights { administrator, go_offline, sync_to_outlook } = rights;
     if name.trim().is_empty() {
         return Err(CliError::usage("The user's name is empty."));
     }
@@ -76,6 +87,7 @@ fn add(
         name: name.to_owned(),
         administrator,
         go_offline,
+        sync_to_outlook,
         disabled: false,
         client_id: None,
         secret_hash: None,
@@ -86,7 +98,7 @@ fn add(
     tx.commit()?;
     let json = json!({
         "id": user, "name": name, "administrator": administrator, "goOffline": go_offline,
-        "clientId": secret.client_id, "clientSecret": secret.client_secret,
+        "syncToOutlook": sync_to_outlook, "clientId": secret.client_id, "clientSecret": secret.client_secret,
     });
     Ok(Output::new(json).text(format!("{name} was added. The secret is shown this once:")).pairs(
         vec![
@@ -104,7 +116,7 @@ fn list(tx: &mut Tx) -> Result<Output, CliError> {
         .map(|p| {
             json!({
                 "id": p.user, "name": p.name, "administrator": p.administrator,
-                "goOffline": p.go_offline, "disabled": p.disabled, "clientId": p.client_id,
+                "goOffline": p.go_offline, "syncToOutlook": p.sync_to_outlook, "disabled": p.disabled, "clientId": p.client_id,
             })
         })
         .collect();

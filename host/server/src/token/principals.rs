@@ -100,6 +100,7 @@ fn account(tx: &mut Tx, principal: Principal) -> Result<Account, Fault> {
             name: principal.name,
             administrator: principal.administrator,
             go_offline: principal.go_offline,
+            sync_to_outlook: principal.sync_to_outlook,
             business_unit: business_unit.unwrap_or_default(),
             agent: String::new(),
             application,

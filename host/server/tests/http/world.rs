@@ -109,6 +109,7 @@ impl World {
             authority: Arc::new(DevAuthority::new(administrator())),
             issuer: Some(Arc::clone(&issuer)),
             sync: None,
+            outlook: None,
             control: None,
             limits: Limits::default(),
         };
@@ -136,6 +137,7 @@ pub(crate) fn administrator() -> Caller {
         name: "Administrator".into(),
         administrator: true,
         go_offline: true,
+        sync_to_outlook: true,
         business_unit: BUSINESS_UNIT,
         agent: String::new(),
         application: false,
@@ -156,6 +158,7 @@ fn seed(store: &Store) {
         name: "Administrator".into(),
         administrator: true,
         go_offline: true,
+        sync_to_outlook: true,
         disabled: false,
         client_id: Some("admin".into()),
         secret_hash: Some(secret_hash(SECRET)),

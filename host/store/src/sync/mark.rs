@@ -6,12 +6,26 @@
 use crate::{StoreError, Tx};
 use offstage_model::query::Filter;
 use offstage_model::{Catalog, Uuid};
-use offstage_query::physical::{VERSION_COLUMN, quoted, table_name};
+use offstage_query::physical::{VERSION_COLUMN, quoted, table_name, target_column};
 use offstage_query::sql::{compile_predicate, navigation};
 use offstage_query::{Dialect, Scope, SqlValue};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 const DIALECT: Dialect = Dialect::Sqlite;
+
+/// Rows that have a child which a filter shows, such as appointments with the user among the parties.
+/// The child is a part of the row, so that its change or removal is a change of the row.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildRule {
+    /// The child's table.
+    pub table: String,
+    /// Its lookup to the row.
+    pub lookup: String,
+    /// Which children count.
+    pub filter: Filter,
+}
 
 /// What to look at when a table is prepared.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +38,10 @@ pub struct Mark<'a> {
     pub table: &'a str,
     /// Which rows the device takes.
     pub filter: &'a Filter,
+    /// It takes rows with such a child too.
+    pub children: &'a [ChildRule],
+    /// It takes the rows too that it tracks by hand.
+    pub tracked: bool,
     /// Look at changes after this version only; `None` looks at every row.
     pub since: Option<u64>,
     /// The last number in use.
@@ -164,9 +182,53 @@ impl<'a> Sql<'a> {
         Ok(format!("EXISTS (SELECT 1 FROM {name} AS r WHERE r.{primary} = {id} AND {rule})"))
     }
 
-    fn predicate(&mut self, table: &str, filter: &Filter) -> Result<String, StoreError> {
+    /// Whether the row `alias` of the mark's table is taken: by the filter, by a child, or by hand.
+    fn rule(&mut self, mark: &Mark<'_>, alias: &'static str) -> Result<String, StoreError> {
+        let id = quoted(&self.catalog.table(mark.table)?.primary_id);
+        let mut parts = vec![self.predicate_of((mark.table, alias), mark.filter)?];
+        for rule in mark.children {
+            let link = self.child_link(rule, mark.table)?;
+            let shown = self.predicate_of((&rule.table, "k"), &rule.filter)?;
+            let lookup = quoted(&rule.lookup);
+            parts.push(format!(
+                "EXISTS (SELECT 1 FROM {} AS k WHERE k.{lookup} = {alias}.{id}{link} AND {shown})",
+                table_name(&rule.table)
+            ));
+        }
+        if mark.tracked {
+            let device = self.bind(SqlValue::Guid(mark.device));
+            let table = self.bind(SqlValue::text(mark.table));
+            parts.push(format!(
+                "EXISTS (SELECT 1 FROM os_sync_tracked AS m WHERE m.device = {device} \
+                 AND m.tbl = {table} AND m.id = {alias}.{id} AND m.track = 1)"
+            ));
+        }
+        Ok(format!("({})", parts.join(" OR ")))
+    }
+
+    /// What makes sure that a lookup with several targets means this table; empty with one target.
+    fn child_link(&mut self, rule: &ChildRule, table: &str) -> Result<String, StoreError> {
+        let column = self.catalog.column(&rule.table, &rule.lookup)?;
+        Ok(match target_column(&rule.lookup, column) {
+            None => String::new(),
+            Some(target) => {
+                let table = self.bind(SqlValue::text(table));
+                format!(" AND k.{} = {table}", quoted(&target))
+            }
+        })
+    }
+
+    fn predicate_of(
+        &mut self,
+        (table, alias): (&str, &'static str),
+        filter: &Filter,
+    ) -> Result<String, StoreError> {
         let door = (self.catalog, &self.scope, DIALECT);
-        Ok(compile_predicate(table, filter, door, "r", &mut self.params)?)
+        Ok(compile_predicate(table, filter, door, alias, &mut self.params)?)
+    }
+
+    fn predicate(&mut self, table: &str, filter: &Filter) -> Result<String, StoreError> {
+        self.predicate_of((table, "r"), filter)
     }
 
     /// The ids of rows whose membership may have changed after version `since`: the table's own
@@ -175,6 +237,24 @@ impl<'a> Sql<'a> {
         let mut parts = vec![self.changed(mark.table, since)?];
         for path in path_prefixes(mark.filter) {
             parts.push(self.children_of_changed(mark.table, &path, since)?);
+        }
+        for rule in mark.children {
+            let link = self.child_link(rule, mark.table)?;
+            let after = self.bind(SqlValue::unsigned(since));
+            parts.push(format!(
+                "SELECT +k.{} AS id FROM {} AS k WHERE k.{VERSION_COLUMN} > {after}{link}",
+                quoted(&rule.lookup),
+                table_name(&rule.table)
+            ));
+        }
+        if mark.tracked {
+            let device = self.bind(SqlValue::Guid(mark.device));
+            let table = self.bind(SqlValue::text(mark.table));
+            let after = self.bind(SqlValue::unsigned(since));
+            parts.push(format!(
+                "SELECT id FROM os_sync_tracked \
+                 WHERE device = {device} AND tbl = {table} AND version > {after}"
+            ));
         }
         Ok(parts.join(" UNION "))
     }
@@ -237,7 +317,7 @@ fn upserts(mut sql: Sql<'_>, mark: &Mark<'_>) -> Result<(String, Vec<SqlValue>),
             format!("({candidates}) AS c CROSS JOIN {name} AS r WHERE r.{id} = c.id")
         }
     };
-    let rule = sql.predicate(mark.table, mark.filter)?;
+    let rule = sql.rule(mark, "r")?;
     let text = format!(
         "INSERT INTO os_sync_entry (device, tbl, id, held, version, number) \
          SELECT {device}, {table}, r.{id}, 0, r.{VERSION_COLUMN}, \
@@ -260,7 +340,9 @@ fn removals(mut sql: Sql<'_>, mark: &Mark<'_>) -> Result<(String, Vec<SqlValue>)
             format!("({candidates}) AS c CROSS JOIN os_sync_entry AS e WHERE e.id = c.id AND")
         }
     };
-    let shown = sql.shown(mark.table, mark.filter, "e.id")?;
+    let id = quoted(&sql.catalog.table(mark.table)?.primary_id);
+    let (name, rule) = (table_name(mark.table), sql.rule(mark, "r")?);
+    let shown = format!("EXISTS (SELECT 1 FROM {name} AS r WHERE r.{id} = e.id AND {rule})");
     let text = format!(
         "INSERT INTO os_sync_entry (device, tbl, id, held, version, number) \
          SELECT e.device, e.tbl, e.id, e.held, 0, \
@@ -275,6 +357,9 @@ fn removals(mut sql: Sql<'_>, mark: &Mark<'_>) -> Result<(String, Vec<SqlValue>)
 mod tests {
     use super::*;
     use crate::{Role, Store, StoreOptions};
+    use offstage_model::query::Operator;
+
+    type Build = fn(Sql<'_>, &Mark<'_>) -> Result<(String, Vec<SqlValue>), StoreError>;
 
     #[test]
     fn an_incremental_prepare_never_walks_a_table() {
@@ -290,10 +375,25 @@ mod tests {
             user: Uuid::nil(),
             table: "account",
             filter: &filter,
+            children: &[],
+            tracked: false,
             since: Some(1),
             numbered: 0,
         };
-        for build in [upserts, removals] {
+        let parties = [ChildRule {
+            table: "activityparty".into(),
+            lookup: "activityid".into(),
+            filter: Filter::condition("partyid", Operator::EqualUserId, Vec::new()),
+        }];
+        let own = Filter::condition("ownerid", Operator::EqualUserId, Vec::new());
+        let appointments =
+            Mark { table: "appointment", filter: &own, children: &parties, tracked: true, ..mark };
+        for (build, mark) in [
+            (upserts as Build, mark),
+            (removals, mark),
+            (upserts, appointments),
+            (removals, appointments),
+        ] {
             let (sql, params) = build(Sql::new(&catalog, mark.user), &mark).unwrap();
             let explain = format!("EXPLAIN QUERY PLAN {sql}");
             let plan = tx

@@ -1,0 +1,271 @@
+//! `offstage outlook item`: what a user does in the embedded mailbox itself.
+//!
+//! Nothing here is synchronised at once; `track`, `close` and `sync` are for that.
+
+use super::{find, mail_error, mailbox};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::output::Output;
+use crate::workspace::Workspace;
+use clap::Subcommand;
+use offstage_model::{Timestamp, Uuid};
+use offstage_outlook::property::PropertyType;
+use offstage_outlook::stores::embedded::EmbeddedStore;
+use offstage_outlook::{
+    EntryId, Item as MailItem, ItemKind, ItemPatch, LinkProperties, MailStore as _, NewItem,
+    Person, Property, PropertyValue,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value as Json, json};
+
+/// Items of the embedded mailbox.
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Item {
+    /// List the items
+    List {
+        /// Only of this kind: contact, task, appointment or email
+        kind: Option<String>,
+    },
+    /// Show an item with all properties that are mapped
+    Show {
+        /// The item: its id, or the end of it
+        item: String,
+    },
+    /// Make an item
+    New {
+        /// contact, task, appointment or email
+        kind: String,
+        /// Values: `first-name=Ann`, `start=2027-03-28T09:00:00Z`, `due-date=2027-03-28`,
+        /// `required-attendees="Ann <ann@x.example>; bob@x.example"`
+        values: Vec<String>,
+    },
+    /// Change an item; `NAME=` clears a property
+    Edit {
+        /// The item: its id, or the end of it
+        item: String,
+        /// The new values
+        values: Vec<String>,
+    },
+    /// Send a draft
+    Send {
+        /// The item: its id, or the end of it
+        item: String,
+    },
+    /// Move an item to another folder; it gets a new id
+    Move {
+        /// The item: its id, or the end of it
+        item: String,
+        /// The folder's name
+        folder: String,
+    },
+    /// Copy an item, with everything that is on it
+    Copy {
+        /// The item: its id, or the end of it
+        item: String,
+    },
+    /// Delete an item
+    Delete {
+        /// The item: its id, or the end of it
+        item: String,
+    },
+}
+
+impl Item {
+    pub(super) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+        let mut store = mailbox(workspace)?;
+        match self {
+            Self::List { kind } => list(&mut store, kind.as_deref()),
+            Self::Show { item } => {
+                let id = find(&mut store, &item)?;
+                show(&read(&mut store, &id)?)
+            }
+            Self::New { kind, values } => {
+                let kind = ItemKind::named(&kind).ok_or_else(|| unknown_kind(&kind))?;
+                let patch = patch(&values)?;
+                let set = patch.properties.into_iter().filter_map(|(p, v)| Some((p, v?)));
+                let made = store.create(&NewItem {
+                    kind,
+                    folder: None,
+                    properties: set.collect(),
+                    link: LinkProperties::default(),
+                    transaction: Uuid::nil(),
+                });
+                show(&made.map_err(mail_error)?)
+            }
+            Self::Edit { item, values } => {
+                let id = find(&mut store, &item)?;
+                show(&store.update(&id, None, &patch(&values)?).map_err(mail_error)?)
+            }
+            Self::Send { item } => send(workspace, store, &item),
+            Self::Move { item, folder } => {
+                let id = find(&mut store, &item)?;
+                let folders = store.folders().map_err(mail_error)?;
+                let to =
+                    folders.into_iter().find(|known| known.name == folder).ok_or_else(|| {
+                        CliError::new(Exit::NotFound, format!("There is no folder '{folder}'."))
+                    })?;
+                let id = store.move_to(&id, &to.id).map_err(mail_error)?;
+                show(&read(&mut store, &id)?)
+            }
+            Self::Copy { item } => {
+                let id = find(&mut store, &item)?;
+                show(&store.copy(&id).map_err(mail_error)?)
+            }
+            Self::Delete { item } => {
+                let id = find(&mut store, &item)?;
+                store.delete(&id, None).map_err(mail_error)?;
+                Ok(Output::new(json!({ "item": id.as_str(), "deleted": true })).text("Deleted."))
+            }
+        }
+    }
+}
+
+/// A draft is sent: now it is tracked, if the user chose so.
+fn send(workspace: &Workspace, mut store: EmbeddedStore, item: &str) -> Result<Output, CliError> {
+    let id = find(&mut store, item)?;
+    let now = offstage_model::Clock::now(&crate::machine::SystemClock);
+    let mut patch = ItemPatch::default();
+    patch.properties.insert(Property::SentOn, Some(PropertyValue::Time(now)));
+    let sent = store.update(&id, None, &patch).map_err(mail_error)?;
+    let tracked = sent.link.state.is_some();
+    // The engine opens the mailbox itself.
+    drop(store);
+    if tracked {
+        let answer = super::engine(workspace)?.sent(&id)?;
+        let json = json!({ "item": id.as_str(), "when": "on-send", "report": answer.report });
+        return Ok(Output::new(json).text("Sent, and synchronised."));
+    }
+    show(&sent)
+}
+
+fn list(store: &mut EmbeddedStore, kind: Option<&str>) -> Result<Output, CliError> {
+    let kind = kind.map(|k| ItemKind::named(k).ok_or_else(|| unknown_kind(k))).transpose()?;
+    let mut items = Vec::new();
+    for folder in store.folders().map_err(mail_error)? {
+        if kind.is_none_or(|kind| kind == folder.kind) {
+            let rows = store.scan(&folder.id, None).map_err(mail_error)?.rows;
+            let ids: Vec<EntryId> = rows.into_iter().map(|row| row.entry_id).collect();
+            items.extend(store.read(&ids).map_err(mail_error)?.into_iter().flatten());
+        }
+    }
+    let json: Vec<Json> = items.iter().map(item_json).collect();
+    let rows = items
+        .iter()
+        .map(|item| {
+            let tracked = item.link.crm_id.map(|id| id.to_string()).unwrap_or_default();
+            vec![item.entry_id.to_string(), item.kind.to_string(), name(item), tracked]
+        })
+        .collect();
+    Ok(Output::new(json!({ "items": json })).table(
+        &["Item", "Kind", "Name", "Record"],
+        rows,
+        "The mailbox is empty.",
+    ))
+}
+
+fn name(item: &MailItem) -> String {
+    let names = [Property::Subject, Property::FirstName, Property::LastName];
+    let texts: Vec<String> =
+        names.iter().filter_map(|p| Some(item.properties.get(p)?.to_string())).collect();
+    texts.join(" ")
+}
+
+fn read(store: &mut EmbeddedStore, id: &EntryId) -> Result<MailItem, CliError> {
+    let found = store.read(std::slice::from_ref(id)).map_err(mail_error)?.pop().flatten();
+    found.ok_or_else(|| CliError::new(Exit::NotFound, format!("The item {id} is gone.")))
+}
+
+fn show(item: &MailItem) -> Result<Output, CliError> {
+    let mut pairs = vec![("item".to_owned(), item.entry_id.to_string())];
+    pairs.extend(item.properties.iter().map(|(p, v)| (p.name().to_owned(), v.to_string())));
+    let tie = item.link.to_named().into_iter().filter(|(name, _)| *name != "crmxml");
+    pairs.extend(tie.map(|(name, value)| (name.to_owned(), value)));
+    Ok(Output::new(item_json(item)).block(crate::output::Block::Pairs(pairs)))
+}
+
+fn item_json(item: &MailItem) -> Json {
+    let properties: serde_json::Map<String, Json> = item
+        .properties
+        .iter()
+        .map(|(property, value)| (property.name().to_owned(), value_json(value)))
+        .collect();
+    let link: serde_json::Map<String, Json> =
+        item.link.to_named().into_iter().map(|(n, v)| (n.to_owned(), json!(v))).collect();
+    json!({
+        "item": item.entry_id.as_str(), "kind": item.kind.name(),
+        "folder": item.folder.as_str(), "modified": item.modified.map(|time| time.to_string()),
+        "properties": properties, "link": link,
+    })
+}
+
+fn value_json(value: &PropertyValue) -> Json {
+    match value {
+        PropertyValue::Integer(number) => json!(number),
+        PropertyValue::Boolean(yes) => json!(yes),
+        PropertyValue::Texts(texts) => json!(texts),
+        PropertyValue::People(people) => {
+            let people = people.iter().map(|p| json!({ "name": p.name, "address": p.address }));
+            Json::Array(people.collect())
+        }
+        other => json!(other.to_string()),
+    }
+}
+
+fn unknown_kind(kind: &str) -> CliError {
+    CliError::usage(format!("'{kind}' is no kind of item."))
+        .hint("It is contact, task, appointment or email.")
+}
+
+/// Values as they are typed.
+fn patch(values: &[String]) -> Result<ItemPatch, CliError> {
+    let mut patch = ItemPatch::default();
+    for text in values {
+        let (name, value) = text
+            .split_once('=')
+            .ok_or_else(|| CliError::usage(format!("'{text}' is not NAME=VALUE.")))?;
+        let property = Property::named(name).ok_or_else(|| {
+            let names: Vec<&str> = Property::ALL.iter().map(|p| p.name()).collect();
+            CliError::usage(format!("There is no property '{name}'."))
+                .hint(format!("Properties: {}.", names.join(", ")))
+        })?;
+        let value = if value.is_empty() { None } else { Some(typed(property, value)?) };
+        patch.properties.insert(property, value);
+    }
+    Ok(patch)
+}
+
+fn typed(property: Property, text: &str) -> Result<PropertyValue, CliError> {
+    let wrong = |what: &str| CliError::usage(format!("{property}: '{text}' is no {what}."));
+    let time = || Timestamp::parse(text).map(PropertyValue::Time).map_err(|_| wrong("time"));
+    let date = || text.parse().map(PropertyValue::Date).map_err(|_| wrong("date"));
+    match property.kind() {
+        PropertyType::Text => Ok(PropertyValue::text(text)),
+        PropertyType::Texts => {
+            Ok(PropertyValue::Texts(text.split(';').map(|t| t.trim().to_owned()).collect()))
+        }
+        PropertyType::Integer => {
+            text.parse().map(PropertyValue::Integer).map_err(|_| wrong("number"))
+        }
+        PropertyType::Boolean => match text {
+            "true" | "yes" => Ok(PropertyValue::Boolean(true)),
+            "false" | "no" => Ok(PropertyValue::Boolean(false)),
+            _ => Err(wrong("yes or no")),
+        },
+        PropertyType::Time => time(),
+        PropertyType::Date => date(),
+        PropertyType::TimeOrDate if text.len() == 10 => date(),
+        PropertyType::TimeOrDate => time(),
+        PropertyType::People => {
+            Ok(PropertyValue::People(text.split(';').map(|p| person(p.trim())).collect()))
+        }
+    }
+}
+
+/// `Ann <ann@x.example>`, or an address alone.
+fn person(text: &str) -> Person {
+    match text.strip_suffix('>').and_then(|rest| rest.split_once('<')) {
+        Some((name, address)) => Person::new(name.trim(), address.trim()),
+        None => Person::new("", text),
+    }
+}

@@ -1,0 +1,87 @@
+//! The mailbox and the records of its user, as a person works with them: real processes, a server
+//! over HTTP.
+
+mod common;
+
+use common::Place;
+use serde_json::Value as Json;
+
+fn text<'a>(json: &'a Json, name: &str) -> &'a str {
+    json[name].as_str().unwrap_or_else(|| panic!("no '{name}' in {json}"))
+}
+
+#[test]
+fn items_and_records_go_both_ways_wait_while_offline_and_catch_up() {
+    let server = Place::new();
+    let serving = server.serve(&["--dev"]);
+    let device = Place::new();
+    device.good(&["connect", &serving.url]);
+    let client = device.good(&["outlook", "client", "set", "primary", "--name", "desk"]);
+    assert_eq!(client["client"]["role"], "primary");
+    let record = device.make(&["contact", "firstname=Ann", "lastname=Lee"]);
+    let report = device.good(&["outlook", "sync"]);
+    assert_eq!(report["pairs"][0]["done"], "created-item", "{report}");
+    let items = device.good(&["outlook", "item", "list", "contact"]);
+    let item = text(&items["items"][0], "item").to_owned();
+
+    // The plan, field by field, before anything is written.
+    device.good(&["outlook", "item", "edit", &item, "nickname=Annie"]);
+    device.good(&["update", "contact", &record, "jobtitle=CEO"]);
+    let plan = device.good(&["outlook", "sync", "--dry-run"]);
+    let fields = plan["pairs"][0]["fields"].as_array().unwrap();
+    let fields: Vec<_> = fields.iter().map(|f| (text(f, "field"), text(f, "winner"))).collect();
+    assert_eq!(fields, [("job-title", "crm"), ("nickname", "outlook")]);
+    let run = device.good(&["outlook", "sync"])["run"].to_string();
+    let row = device.good(&["get", "contact", &record]);
+    assert_eq!(row["attributes"]["nickname"], "Annie", "{row}");
+
+    // Offline the engine waits; what is played back reaches Outlook.
+    device.good(&["go-offline"]);
+    device.good(&["update", "contact", &record, "department=Sales"]);
+    let waits = device.json(&["outlook", "sync"]);
+    assert_eq!(waits.exit, 6, "{waits:?}");
+    device.good(&["go-online"]);
+    device.good(&["outlook", "sync"]);
+    let shown = device.good(&["outlook", "item", "show", &item]);
+    assert_eq!(shown["properties"]["department"], "Sales", "{shown}");
+
+    // A run is taken back, and its pairs wait for a person.
+    let undone = device.good(&["outlook", "undo", &run]);
+    assert_eq!(undone["undone"], 2, "{undone}");
+    let held = device.json(&["outlook", "held", "list"]).good();
+    assert_eq!(held["held"][0]["kind"], "undone");
+    let status = device.good(&["outlook", "status"]);
+    assert_eq!(status["held"], 1, "{status}");
+}
+
+#[test]
+fn the_inspector_synchronises_when_it_closes_and_mail_when_it_is_sent() {
+    let server = Place::new();
+    let serving = server.serve(&["--dev"]);
+    let device = Place::new();
+    device.good(&["connect", &serving.url]);
+    // Without a role there is no engine, and the hint says what to do.
+    let early = device.json(&["outlook", "sync"]);
+    assert_ne!(early.exit, 0);
+    assert!(text(&early.json()["error"], "hint").contains("client set primary"), "{early:?}");
+    device.good(&["outlook", "client", "set", "primary"]);
+    let made =
+        device.good(&["outlook", "item", "new", "task", "subject=Call", "due-date=2027-03-28"]);
+    let task = text(&made, "item").to_owned();
+    device.good(&["outlook", "open", &task]);
+    let tracked = device.good(&["outlook", "track", &task, "--in", "inspector"]);
+    assert_eq!((text(&tracked, "when"), &tracked["report"]), ("on-close", &Json::Null));
+    device.good(&["outlook", "close", &task]);
+    let rows = device.good(&["query", "task", "--select", "subject,scheduledend"]);
+    assert_eq!(rows["rows"].as_array().map(Vec::len).unwrap_or_default(), 1, "{rows}");
+    let made =
+        device.good(&["outlook", "item", "new", "email", "subject=Hi", "to=Ann <ann@x.example>"]);
+    let mail = text(&made, "item").to_owned();
+    assert_eq!(text(&device.good(&["outlook", "track", &mail]), "when"), "not-applicable");
+    device.good(&["outlook", "track", &mail, "--in", "inspector"]);
+    device.good(&["outlook", "item", "send", &mail]);
+    let rows = device.good(&["query", "email", "--select", "subject,torecipients"]);
+    assert_eq!(rows["rows"].as_array().map(Vec::len).unwrap_or_default(), 1, "{rows}");
+    let wrong = device.json(&["outlook", "item", "new", "task", "colour=red"]);
+    assert_eq!(wrong.exit, 2, "{wrong:?}");
+}

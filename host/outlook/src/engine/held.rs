@@ -1,0 +1,151 @@
+//! Changes that wait for a person: looked at, let go on, tied to a record, or dropped.
+//!
+//! Nothing waits that was not put there with a reason.
+
+use super::duplicates::{APPROVED, HELD_DUPLICATE};
+use super::report::Report;
+use super::{Engine, EngineError, Trigger};
+use crate::item::EntryId;
+use crate::mapping::of_object_type;
+use offstage_model::{EntityReference, Fault, Timestamp, Uuid, code};
+use offstage_store::{CachedChange, ChangeCode, Mapping, MappingKey};
+
+/// A change that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldView {
+    /// The number of the pair.
+    pub pair: i64,
+    /// Why it waits: `deletions`, `duplicate`, `refused`, `failing` or `undone`.
+    pub kind: String,
+    /// The reason.
+    pub reason: String,
+    /// The record's table.
+    pub table: &'static str,
+    /// The record.
+    pub record: Uuid,
+    /// The item.
+    pub item: Option<String>,
+}
+
+impl Engine {
+    /// The changes that wait.
+    ///
+    /// # Errors
+    /// The cache fails.
+    pub fn held(&mut self) -> Result<Vec<HeldView>, EngineError> {
+        let found = self.cache.write(|tx| {
+            let mut found = Vec::new();
+            for change in tx.changes()?.into_iter().filter(|change| change.held.is_some()) {
+                if let Some(mapping) = tx.mapping(MappingKey::Map(change.map_id))? {
+                    found.push((change, mapping));
+                }
+            }
+            Ok(found)
+        })?;
+        let views = found.into_iter().filter_map(|(change, mapping)| {
+            Some(HeldView {
+                pair: mapping.map_id,
+                kind: change.held?,
+                reason: change.reason.unwrap_or_default(),
+                table: of_object_type(mapping.object_type)?.table,
+                record: mapping.crm_id,
+                item: mapping.entry_id,
+            })
+        });
+        Ok(views.collect())
+    }
+
+    /// Lets changes go on: deletions are made, a duplicate becomes a record of its own, what was
+    /// refused is tried again. `None` releases all of them.
+    ///
+    /// # Errors
+    /// There is no such change.
+    pub fn release(&mut self, pair: Option<i64>) -> Result<Report, EngineError> {
+        for (mut change, _) in self.waiting(pair)? {
+            change.held = None;
+            change.reason = Some(APPROVED.to_owned());
+            change.attempts = 0;
+            change.next_attempt = Timestamp::default();
+            self.cache.write(|tx| tx.put_change(&change))?;
+        }
+        self.synchronise(Trigger::Manual)
+    }
+
+    /// Ties a duplicate to the record that was found.
+    ///
+    /// # Errors
+    /// The change does not wait for that.
+    pub fn tie_duplicate(&mut self, pair: i64) -> Result<Report, EngineError> {
+        let (mut change, mut mapping) = self.waiting(Some(pair))?.remove(0);
+        let found = change.reason.as_deref().and_then(reference);
+        let Some(found) = found.filter(|_| change.held.as_deref() == Some(HELD_DUPLICATE)) else {
+            let text = format!("The change of pair {pair} is no duplicate.");
+            return Err(Fault::new(code::WRONG_STATE, text)
+                .hint("`offstage outlook held list` shows why each one waits.")
+                .into());
+        };
+        mapping.crm_id = found.id;
+        change.held = None;
+        change.reason = None;
+        self.cache.write(|tx| {
+            tx.put_mapping(&mapping)?;
+            tx.put_change(&change)
+        })?;
+        self.synchronise(Trigger::Manual)
+    }
+
+    /// Drops changes: a deletion is not passed on and the pair is un-linked; any other change is
+    /// forgotten until the next one.
+    ///
+    /// # Errors
+    /// There is no such change.
+    pub fn drop_held(&mut self, pair: Option<i64>) -> Result<usize, EngineError> {
+        let waiting = self.waiting(pair)?;
+        let count = waiting.len();
+        for (change, mut mapping) in waiting {
+            let deletes = change.outlook == ChangeCode::Delete || change.crm == ChangeCode::Delete;
+            let never_made = change.outlook == ChangeCode::Create && mapping.change_key.is_none();
+            if deletes || never_made {
+                mapping.linked = false;
+            }
+            self.cache.write(|tx| {
+                tx.put_mapping(&mapping)?;
+                tx.remove_change(mapping.map_id)
+            })?;
+        }
+        Ok(count)
+    }
+
+    fn waiting(&mut self, pair: Option<i64>) -> Result<Vec<(CachedChange, Mapping)>, EngineError> {
+        let found = self.cache.write(|tx| {
+            let mut found = Vec::new();
+            for change in tx.changes()? {
+                let wanted = change.held.is_some() && pair.is_none_or(|pair| pair == change.map_id);
+                if wanted && let Some(mapping) = tx.mapping(MappingKey::Map(change.map_id))? {
+                    found.push((change, mapping));
+                }
+            }
+            Ok(found)
+        })?;
+        match (found.is_empty(), pair) {
+            (true, Some(pair)) => {
+                let text = format!("No change of pair {pair} waits.");
+                Err(Fault::new(code::NOT_FOUND, text)
+                    .hint("`offstage outlook held list` shows those that do.")
+                    .into())
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The pair of an item.
+    pub(super) fn pair_of(&mut self, id: &EntryId) -> Result<Option<Mapping>, EngineError> {
+        Ok(self.cache.write(|tx| tx.mapping(MappingKey::Item(id.as_str())))?)
+    }
+}
+
+/// Reads `table(id)`.
+fn reference(text: &str) -> Option<EntityReference> {
+    let (table, id) = text.strip_suffix(')')?.split_once('(')?;
+    Some(EntityReference::new(table, Uuid::parse_str(id).ok()?))
+}

@@ -1,0 +1,120 @@
+//! Writes of items: conditional where the store can, noted for undoing before they are made.
+//!
+//! Never decides what to write.
+
+use super::undo::Written;
+use super::{Engine, EngineError, Run};
+use crate::item::{EntryId, Item};
+use crate::link::{LinkProperties, LinkState};
+use crate::mail_store::{ItemPatch, MailStoreError, NewItem};
+use crate::mapping::TableMapping;
+use offstage_store::Mapping;
+
+impl Engine {
+    /// Items as they are now; `None` for one that is gone.
+    pub(super) fn items(&mut self, ids: &[EntryId]) -> Result<Vec<Option<Item>>, EngineError> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.store.read(ids)?)
+    }
+
+    /// The tie of an item to its record.
+    pub(super) fn tie(
+        &self,
+        run: &Run,
+        (mapping, table): (&Mapping, &TableMapping),
+        (before, item): (&LinkProperties, Option<&EntryId>),
+        original_xml: String,
+    ) -> LinkProperties {
+        LinkProperties {
+            crm_id: Some(mapping.crm_id),
+            state: Some(LinkState::Tracked),
+            organization: Some(run.client.organization),
+            object_type: Some(table.object_type),
+            entry_id: item.cloned(),
+            regarding: before.regarding.clone(),
+            original_xml: Some(original_xml),
+        }
+    }
+
+    /// Changes an item, if it is still as it was read.
+    pub(super) fn write_item(
+        &mut self,
+        run: &Run,
+        map_id: i64,
+        item: &Item,
+        mut patch: ItemPatch,
+    ) -> Result<Item, EngineError> {
+        let capabilities = self.store.capabilities().clone();
+        if !capabilities.custom_properties {
+            patch.link = None;
+        }
+        if patch.is_empty() {
+            return Ok(item.clone());
+        }
+        if !patch.properties.is_empty() {
+            let after = patched(item, &patch);
+            self.note_written(run, map_id, &Written::item(Some(item), Some(&after)))?;
+        }
+        let id = &item.entry_id;
+        if capabilities.conditional_write {
+            return Ok(self.store.update(id, Some(&item.change_key), &patch)?);
+        }
+        let now = self.items(std::slice::from_ref(id))?.pop().flatten();
+        match now {
+            None => Err(MailStoreError::Gone { entry_id: id.clone() }.into()),
+            Some(now) if now.change_key != item.change_key => {
+                Err(MailStoreError::Conflict { entry_id: id.clone() }.into())
+            }
+            Some(_) => Ok(self.store.update(id, None, &patch)?),
+        }
+    }
+
+    /// Makes an item.
+    pub(super) fn make_item(
+        &mut self,
+        run: &Run,
+        map_id: i64,
+        new: &NewItem,
+    ) -> Result<Item, EngineError> {
+        let made = self.store.create(new)?;
+        self.note_written(run, map_id, &Written::item(None, Some(&made)))?;
+        Ok(made)
+    }
+
+    /// Deletes an item, if it is still as it was read.
+    pub(super) fn drop_item(
+        &mut self,
+        run: &Run,
+        map_id: i64,
+        item: &Item,
+    ) -> Result<(), EngineError> {
+        self.note_written(run, map_id, &Written::item(Some(item), None))?;
+        let conditional = self.store.capabilities().conditional_write;
+        let expected = conditional.then_some(&item.change_key);
+        Ok(self.store.delete(&item.entry_id, expected)?)
+    }
+
+    pub(super) fn note_written(
+        &mut self,
+        run: &Run,
+        map_id: i64,
+        written: &Written,
+    ) -> Result<(), EngineError> {
+        let row = offstage_store::UndoRow { map_id, json: written.to_json() };
+        Ok(self.cache.write(|tx| tx.add_undo(run.run_id, &row))?)
+    }
+}
+
+/// The item as it will be.
+fn patched(item: &Item, patch: &ItemPatch) -> Item {
+    let mut after = item.clone();
+    for (property, value) in &patch.properties {
+        match value {
+            Some(value) => drop(after.properties.insert(*property, value.clone())),
+            None => drop(after.properties.remove(property)),
+        }
+    }
+    after
+}

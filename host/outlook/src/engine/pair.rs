@@ -1,0 +1,322 @@
+//! Works on pairs: reads both sides of a chunk at once, decides what kind of work each one is, and
+//! notes what failed for the next attempt.
+//!
+//! One pair that fails does not stop the others.
+
+use super::crash::crash_point;
+use super::error::Next;
+use super::report::{PairReport, Report, Word};
+use super::{Engine, EngineError, Run};
+use crate::convert::{Record, item_patch, item_state, record_change, record_state};
+use crate::item::{EntryId, FolderId, Item, ItemKind};
+use crate::link::LinkProperties;
+use crate::mail_store::{ItemPatch, NewItem};
+use crate::mapping::{TableMapping, of_object_type};
+use crate::original;
+use crate::property::Property;
+use crate::state::{Changes, State};
+use offstage_model::EntityReference;
+use offstage_store::{CachedChange, ChangeCode, Mapping, MappingKey};
+use std::collections::BTreeMap;
+
+/// The wait after the first failed attempt; it doubles from there.
+const WAIT_FIRST_MS: i64 = 60_000;
+/// The longest wait.
+const WAIT_MAX_MS: i64 = 6 * 3_600_000;
+/// After so many attempts a pair waits for a person.
+const ATTEMPTS_MAX: u32 = 12;
+
+/// A pair that is worked on.
+pub(super) struct Pair {
+    pub(super) mapping: Mapping,
+    pub(super) change: CachedChange,
+    pub(super) table: &'static TableMapping,
+}
+
+impl Pair {
+    pub(super) fn report(&self, done: Word) -> PairReport {
+        PairReport {
+            pair: self.mapping.map_id,
+            item: self.mapping.entry_id.clone(),
+            table: self.table.table,
+            record: self.mapping.crm_id,
+            done,
+            reason: None,
+            fields: Vec::new(),
+            truncated: Vec::new(),
+        }
+    }
+}
+
+impl Engine {
+    /// Works on a chunk of changes.
+    pub(super) fn work_on(
+        &mut self,
+        run: &Run,
+        changes: &[CachedChange],
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
+        let pairs = self.pairs(run, changes)?;
+        let rows: Vec<EntityReference> =
+            pairs.iter().map(|p| EntityReference::new(p.table.table, p.mapping.crm_id)).collect();
+        let mut records = self.records(&rows)?;
+        let ids: Vec<EntryId> =
+            pairs.iter().filter_map(|p| p.mapping.entry_id.as_deref().map(EntryId::new)).collect();
+        let items = self.items(&ids)?;
+        let mut items: BTreeMap<EntryId, Option<Item>> = ids.into_iter().zip(items).collect();
+        for mut pair in pairs {
+            let entry_id = pair.mapping.entry_id.as_deref().map(EntryId::new);
+            let item = entry_id.and_then(|id| items.remove(&id)).flatten();
+            let record = records.remove(&pair.mapping.crm_id);
+            let done = match self.work_on_pair(run, &mut pair, (item, record)) {
+                Ok(done) => done,
+                Err(error) if error.is_crash() => return Err(error),
+                Err(error) => {
+                    let stops = error.next() == Next::Stop;
+                    let done = self.failed(run, &pair, &error)?;
+                    report.pairs.push(done);
+                    if stops {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
+            report.pairs.push(done);
+        }
+        Ok(())
+    }
+
+    /// The pairs of changes that are this client's business.
+    fn pairs(&mut self, run: &Run, changes: &[CachedChange]) -> Result<Vec<Pair>, EngineError> {
+        let mut pairs = Vec::with_capacity(changes.len());
+        for change in changes {
+            let mapping = self.cache.write(|tx| tx.mapping(MappingKey::Map(change.map_id)))?;
+            let Some(mapping) = mapping else { continue };
+            let Some(table) = of_object_type(mapping.object_type) else { continue };
+            let mail = table.kind == ItemKind::Email;
+            if mail || run.client.is_primary() {
+                pairs.push(Pair { mapping, change: change.clone(), table });
+            }
+        }
+        Ok(pairs)
+    }
+
+    fn work_on_pair(
+        &mut self,
+        run: &Run,
+        pair: &mut Pair,
+        (item, record): (Option<Item>, Option<Record>),
+    ) -> Result<PairReport, EngineError> {
+        use ChangeCode as C;
+        match (pair.change.outlook, pair.change.crm) {
+            (C::Untrack | C::UntrackAndDelete, _) => self.untracked(run, pair, (item, record)),
+            (C::Delete, _) if item.is_none() => self.item_deleted(run, pair, record),
+            (_, C::Delete) => self.record_gone(run, pair, (item, record)),
+            (C::Create, _) => self.promote(run, pair, (item, record)),
+            _ => match (item, record) {
+                (Some(item), Some(record)) => self.merge(run, pair, (item, record)),
+                (None, Some(record)) if pair.mapping.entry_id.is_none() => {
+                    self.bring(run, pair, &record)
+                }
+                // It was there when the change was noted.
+                (None, Some(record)) => self.item_deleted(run, pair, Some(record)),
+                (item, None) => self.record_gone(run, pair, (item, None)),
+            },
+        }
+    }
+
+    /// Makes an item of a record.
+    pub(super) fn bring(
+        &mut self,
+        run: &Run,
+        pair: &mut Pair,
+        record: &Record,
+    ) -> Result<PairReport, EngineError> {
+        let mut report = pair.report(Word::CreatedItem);
+        let mut state = record_state(pair.table, record, &run.options);
+        if self.hides_attendees(run, pair.table.kind) {
+            for property in
+                [Property::RequiredAttendees, Property::OptionalAttendees, Property::Organizer]
+            {
+                state.silence(property);
+            }
+        }
+        if run.dry {
+            report.reason = Some(first_line(&state));
+            return Ok(report);
+        }
+        let changes: Changes = state.values().map(|(p, value)| (p, Some(value.clone()))).collect();
+        let patch = item_patch(&changes, None);
+        let properties = patch.properties.into_iter().filter_map(|(p, v)| Some((p, v?))).collect();
+        let before = patch.link.unwrap_or_default();
+        let xml = original::write(pair.table.table, &state);
+        let link = self.tie(run, (&pair.mapping, pair.table), (&before, None), xml.clone());
+        let carries = self.store.capabilities().custom_properties;
+        let made = self.make_item(
+            run,
+            pair.mapping.map_id,
+            &NewItem {
+                kind: pair.table.kind,
+                folder: pair.mapping.folder.as_deref().map(FolderId::new),
+                properties,
+                link: if carries { link } else { LinkProperties::default() },
+                transaction: pair.mapping.crm_id,
+            },
+        )?;
+        crash_point!("pair.item-created");
+        pair.mapping.original_xml = Some(xml);
+        report.item = Some(made.entry_id.to_string());
+        let made = self.tie_again(run, pair, made)?;
+        self.in_step(run, pair, &made, record)?;
+        Ok(report)
+    }
+
+    /// A tie names the id of its item, which is known only now.
+    fn tie_again(&mut self, run: &Run, pair: &Pair, made: Item) -> Result<Item, EngineError> {
+        let carries = self.store.capabilities().custom_properties;
+        if !carries || made.link.entry_id.as_ref() == Some(&made.entry_id) {
+            return Ok(made);
+        }
+        let mut link = made.link.clone();
+        link.entry_id = Some(made.entry_id.clone());
+        let patch = ItemPatch { link: Some(link), ..ItemPatch::default() };
+        self.write_item(run, pair.mapping.map_id, &made, patch)
+    }
+
+    /// A tracked item becomes a record, or is tied to the one that it was or is.
+    fn promote(
+        &mut self,
+        run: &Run,
+        pair: &mut Pair,
+        (item, record): (Option<Item>, Option<Record>),
+    ) -> Result<PairReport, EngineError> {
+        let Some(item) = item else {
+            // It was tracked and deleted before anything was made of it.
+            return self.forgotten(run, pair);
+        };
+        // "Draft e-mails are never placed in CRM": its sending is a change that is seen then.
+        if item.kind == ItemKind::Email && !item.properties.contains_key(&Property::SentOn) {
+            return self.forgotten(run, pair);
+        }
+        if let Some(record) = record {
+            let mut report = self.merge(run, pair, (item, record))?;
+            report.done = Word::Linked;
+            self.track_on_server(run, pair)?;
+            return Ok(report);
+        }
+        if let Some(other) = self.duplicate(run, pair, &item)? {
+            return Ok(other);
+        }
+        let mut report = pair.report(Word::CreatedRecord);
+        let state = item_state(pair.table, &item);
+        if run.dry {
+            report.reason = Some(first_line(&state));
+            return Ok(report);
+        }
+        let changes: Changes = state.values().map(|(p, value)| (p, Some(value.clone()))).collect();
+        let held = crate::plan::plan(
+            pair.table,
+            &crate::plan::Sides {
+                base: None,
+                outlook: &state,
+                crm: &blank(pair.table),
+                outlook_time: run.now,
+                crm_time: offstage_model::Timestamp(i64::MIN),
+            },
+        );
+        report.truncated = held.truncated.iter().map(|property| property.name()).collect();
+        let mut fitting = changes;
+        fitting.extend(held.to_crm);
+        let change = record_change(pair.table, &fitting, None, &run.options.zone);
+        let ids = (pair.mapping.map_id, pair.mapping.crm_id);
+        self.make_record(run, ids, (pair.table, &item), change)?;
+        crash_point!("pair.record-created");
+        self.track_on_server(run, pair)?;
+        let Some(record) = self.record(pair.table, pair.mapping.crm_id)? else {
+            return self.record_gone(run, pair, (Some(item), None));
+        };
+        // What was made is merged at once: it ties the item and writes OriginalXML.
+        let merged = self.merge(run, pair, (item, record))?;
+        report.item = merged.item;
+        self.note_truncated(run, pair, &report)?;
+        Ok(report)
+    }
+
+    /// What the user tracked stays in Outlook whatever the filter says.
+    pub(super) fn track_on_server(&mut self, run: &Run, pair: &Pair) -> Result<(), EngineError> {
+        if run.dry {
+            return Ok(());
+        }
+        self.link.track(&crate::crm::wire::TrackRequest {
+            client: run.client.client,
+            row: EntityReference::new(pair.table.table, pair.mapping.crm_id),
+            track: true,
+        })?;
+        Ok(())
+    }
+
+    pub(super) fn forgotten(&mut self, run: &Run, pair: &Pair) -> Result<PairReport, EngineError> {
+        if !run.dry {
+            self.cache.write(|tx| tx.forget(pair.mapping.map_id))?;
+        }
+        let mut report = pair.report(Word::Unlinked);
+        report.reason = Some("Nothing is left on either side.".to_owned());
+        Ok(report)
+    }
+
+    /// Notes a failed attempt: the pair is tried again later, or waits for a person.
+    fn failed(
+        &mut self,
+        run: &Run,
+        pair: &Pair,
+        error: &EngineError,
+    ) -> Result<PairReport, EngineError> {
+        let mut change = pair.change.clone();
+        change.attempts += 1;
+        change.reason = Some(error.to_string());
+        let doubled = WAIT_FIRST_MS << change.attempts.saturating_sub(1).min(16);
+        let mut wait_ms = doubled.min(WAIT_MAX_MS);
+        let mut word = Word::Retried;
+        match error.next() {
+            Next::Person => change.held = Some("refused".to_owned()),
+            Next::Gone => change.outlook = ChangeCode::Delete,
+            Next::Again(Some(asked)) => {
+                wait_ms = wait_ms.max(i64::try_from(asked.as_millis()).unwrap_or(WAIT_MAX_MS));
+            }
+            Next::Again(None) if change.attempts >= ATTEMPTS_MAX => {
+                change.held = Some("failing".to_owned());
+            }
+            // The server's or the store's trouble, not the pair's.
+            Next::Stop => change.attempts -= 1,
+            Next::Again(None) => {}
+        }
+        if change.held.is_some() {
+            word = Word::Held;
+        }
+        change.next_attempt =
+            if error.next() == Next::Stop { run.now } else { run.now.plus_ms(wait_ms) };
+        if !run.dry {
+            self.cache.write(|tx| tx.put_change(&change))?;
+        }
+        let mut report = pair.report(word);
+        report.reason = change.reason;
+        Ok(report)
+    }
+}
+
+/// A record of which every field is empty.
+fn blank(table: &TableMapping) -> State {
+    let mut state = State::default();
+    for field in table.fields {
+        state.set(field.property, None);
+    }
+    state
+}
+
+/// What a person knows an item by.
+fn first_line(state: &State) -> String {
+    let names = [Property::Subject, Property::FirstName, Property::LastName, Property::Email1];
+    let texts: Vec<String> =
+        names.iter().filter_map(|name| Some(state.get(*name)?.to_string())).take(2).collect();
+    texts.join(" ")
+}

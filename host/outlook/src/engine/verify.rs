@@ -1,0 +1,103 @@
+//! Looks for items: after each run a few whose existence was verified longest ago, and those of
+//! which a notification says that they are gone.
+//!
+//! Only a store that says "gone" of an item makes a deletion of it; one that fails says nothing.
+
+use super::crash::crash_point;
+use super::{Engine, EngineError, Run};
+use crate::item::{EntryId, FileTime};
+use crate::mail_store::Presence;
+use offstage_store::{CachedChange, ChangeCode, Mapping};
+
+/// The word under which deletions wait.
+pub(super) const HELD_DELETIONS: &str = "deletions";
+
+impl Engine {
+    /// Verifies a few items, the ones verified longest ago first.
+    pub(super) fn verify_some(&mut self, run: &Run) -> Result<(), EngineError> {
+        let rows_max = run.settings.verify_per_run as usize;
+        let queue = self.cache.write(|tx| tx.due_for_verification(rows_max))?;
+        match self.verify(queue) {
+            // The store cannot tell now: the same ones are first in line next time.
+            Err(EngineError::Mail(_)) => {}
+            other => other?,
+        }
+        crash_point!("verify.noted");
+        Ok(())
+    }
+
+    /// Asks the store about the items of pairs, and notes what it says.
+    pub(super) fn verify(&mut self, queue: Vec<Mapping>) -> Result<(), EngineError> {
+        let ids: Vec<EntryId> =
+            queue.iter().filter_map(|m| m.entry_id.as_deref().map(EntryId::new)).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let found = self.store.presence(&ids)?;
+        let now = self.clock.now();
+        let tracked = queue.into_iter().filter(|mapping| mapping.entry_id.is_some());
+        let answers: Vec<(Mapping, Presence)> = tracked.zip(found).collect();
+        self.cache.write(|tx| {
+            for (mut mapping, presence) in answers {
+                match presence {
+                    Presence::Unknown => continue,
+                    Presence::There => {}
+                    Presence::Moved(id) => {
+                        mapping.entry_id = Some(id.as_str().to_owned());
+                        mapping.change_key = None;
+                    }
+                    Presence::Gone if mapping.linked && !mapping.deleted_locally => {
+                        let known = tx.change(mapping.map_id)?;
+                        let map_id = mapping.map_id;
+                        let mut change = known
+                            .unwrap_or_else(|| CachedChange { map_id, ..CachedChange::default() });
+                        if !matches!(
+                            change.outlook,
+                            ChangeCode::Untrack | ChangeCode::UntrackAndDelete
+                        ) {
+                            change.outlook = ChangeCode::Delete;
+                        }
+                        change.outlook_ticks = Some(FileTime::from(now).0);
+                        tx.put_change(&change)?;
+                    }
+                    Presence::Gone => {}
+                }
+                mapping.verified = Some(now);
+                tx.put_mapping(&mapping)?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+
+    /// Many deletions at once wait for a person, each direction for itself.
+    pub(super) fn hold_mass_deletions(&mut self, run: &Run) -> Result<(), EngineError> {
+        let quarantine = run.settings.quarantine;
+        let (changes, pairs) = self.cache.write(|tx| Ok((tx.changes()?, tx.linked_count()?)))?;
+        let waits = |change: &&CachedChange| {
+            change.held.is_none() && change.reason.as_deref() != Some(super::duplicates::APPROVED)
+        };
+        let deletes: [fn(&CachedChange) -> bool; 2] = [
+            |change| change.outlook == ChangeCode::Delete,
+            |change| change.crm == ChangeCode::Delete && change.outlook != ChangeCode::Delete,
+        ];
+        for deletes in deletes {
+            let found: Vec<&CachedChange> =
+                changes.iter().filter(waits).filter(|change| deletes(change)).collect();
+            let count = found.len() as u64;
+            if !quarantine.holds(count, pairs) {
+                continue;
+            }
+            self.cache.write(|tx| {
+                for change in found {
+                    let mut held = change.clone();
+                    held.held = Some(HELD_DELETIONS.to_owned());
+                    held.reason = Some(format!("{count} deletions at once, of {pairs} pairs"));
+                    tx.put_change(&held)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+}
