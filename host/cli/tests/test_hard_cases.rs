@@ -94,6 +94,7 @@ fn only_the_server_numbers_and_a_number_that_is_taken_is_parked() {
     assert_eq!(entry["inTheWay"]["attributes"]["title"], "second", "{entry}");
     let shown = device.run(&["journal", "show", "2"]).stdout;
     assert!(shown.contains("by hand") && shown.contains("title=second"), "{shown}");
+    assert!(shown.contains("the platform") && shown.contains("you"), "who set what: {shown}");
     device.good(&["journal", "edit", "2", "ticketnumber="]);
     assert_eq!(names(&server, "incident", "ticketnumber").last().unwrap(), "CAS-00004");
     assert_eq!(device.good(&["verify"])["same"], true);

@@ -6,7 +6,8 @@ use crate::rows::{cell, list_columns, value_json, value_text};
 use crate::values::{Assignment, attributes};
 use crate::workspace::Workspace;
 use clap::Subcommand;
-use offstage_model::journal::{EffectKind, EntryState, OperationNode};
+use offstage_model::journal::{EffectKind, EntryState, OperationNode, RowEffect};
+use offstage_model::request::parameter;
 use offstage_model::{Catalog, Entity, Request};
 use offstage_replication::{Attention, EntryDetail, Progress};
 use offstage_store::{JournalFilter, JournalRow};
@@ -249,6 +250,7 @@ fn effects(catalog: &Catalog, node: &OperationNode, by: &str, rows: &mut Vec<Vec
         let table = catalog.tables.get(&effect.table);
         let line = |column: &str, before: String, after: String| {
             let name = brief_ids(&format!("{} {}", effect.table, effect.id));
+            let by = author(node, effect, column, by);
             vec![by.to_owned(), name, column.to_owned(), before, after]
         };
         let columns: std::collections::BTreeSet<&String> =
@@ -275,6 +277,21 @@ fn effects(catalog: &Catalog, node: &OperationNode, by: &str, rows: &mut Vec<Vec
     }
     for member in &node.members {
         effects(catalog, member, member.cascade.as_deref().unwrap_or(by), rows);
+    }
+}
+
+/// Who set a column of an operation's row: the last step that did, whoever asked for it (`by`), or
+/// the platform with a default or a computed value.
+fn author<'a>(node: &'a OperationNode, effect: &RowEffect, column: &str, by: &'a str) -> &'a str {
+    if Some(effect.id) != node.row || effect.table != node.request.primary_table() {
+        return by;
+    }
+    if let Some(run) = node.steps.iter().rev().find(|run| run.columns.contains_key(column)) {
+        return &run.key;
+    }
+    match node.request.entity(parameter::TARGET) {
+        Ok(target) if !target.attributes.contains_key(column) => "the platform",
+        _ => by,
     }
 }
 
