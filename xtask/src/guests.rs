@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
 use wit_component::ComponentEncoder;
 
-use crate::{setup, workspace};
+use crate::{debug_guests, setup, workspace};
 
 /// Every import of a plug-in is an interface of this package.
 const CONTRACT: &str = "offstage:plugin/";
@@ -33,7 +33,8 @@ pub(crate) struct Guest {
 
 /// Runs the command.
 pub(crate) fn run() -> Result<()> {
-    let guests = build()?;
+    let mut guests = build()?;
+    guests.extend(debug_guests::build()?);
     let width = guests.iter().map(|guest| guest.name.len()).max().unwrap_or_default();
     for guest in &guests {
         let kib = guest.size as f64 / 1024.0;
@@ -106,7 +107,7 @@ fn crate_names(workspace_folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Makes a component of a core module and writes it if it changed.
-fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
+pub(crate) fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
     let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let core = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&core).with_context(|| format!("{name} makes no component"))?;

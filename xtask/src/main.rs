@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to a terminal")]
 
 mod bench;
+mod debug_guests;
 mod demo;
 mod guests;
 mod setup;

@@ -1,4 +1,5 @@
-//! `cargo xtask setup`: makes sure that the toolchain can build plug-ins.
+//! `cargo xtask setup`: makes sure that the toolchain can build plug-ins, and that what tests drive
+//! is there.
 //!
 //! It never relies on rustup installing a target by itself, and changes nothing when done already.
 
@@ -16,7 +17,35 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 pub(crate) fn run() -> Result<()> {
     ensure()?;
     println!("ready: target {TARGET} is installed");
+    ensure_gdb()?;
+    println!("ready: gdb is installed");
     Ok(())
+}
+
+/// Installs gdb, which a test attaches to a running host, if it is missing. Only root can, and only
+/// where apt-get is; elsewhere it says what to do.
+pub(crate) fn ensure_gdb() -> Result<()> {
+    if !cfg!(target_os = "linux") || has_gdb() {
+        return Ok(());
+    }
+    println!("installing gdb");
+    for arguments in
+        [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends", "gdb"]]
+    {
+        // A failure shows below: what counts is that gdb starts.
+        drop(Command::new("apt-get").args(arguments).status());
+    }
+    if has_gdb() {
+        return Ok(());
+    }
+    bail!(
+        "the tests of debugging attach gdb, and it is not installed\n\
+         hint: install it with the system's packages (Debian: `apt-get install gdb`) and try again"
+    )
+}
+
+fn has_gdb() -> bool {
+    Command::new("gdb").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
 /// Adds the target if it is missing; quiet when it is there.

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{guests, tidy, workspace};
+use crate::{debug_guests, guests, setup, tidy, workspace};
 
 /// Workspaces of plug-ins with tests of their own.
 const PLUGIN_WORKSPACES: [&str; 1] = ["sample-plugins"];
@@ -15,6 +15,8 @@ const PLUGIN_WORKSPACES: [&str; 1] = ["sample-plugins"];
 /// Runs the command; `arguments` go to the test runner of the main workspace.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     guests::build()?;
+    debug_guests::build()?;
+    setup::ensure_gdb()?;
     tidy::run()?;
     for folder in PLUGIN_WORKSPACES {
         println!("testing {folder}");

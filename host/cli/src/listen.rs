@@ -24,6 +24,8 @@ pub(crate) struct Listen<'a> {
     pub(crate) data: &'a Path,
     /// Whether to say where as JSON.
     pub(crate) as_json: bool,
+    /// Names of the plug-ins that run for a debugger.
+    pub(crate) debug_plugins: Vec<String>,
     /// What else the first line tells programs.
     pub(crate) extra: Option<(&'a str, Json)>,
 }
@@ -46,7 +48,12 @@ pub(crate) fn serve(
     // Installed before anybody hears of the address, so that no signal is missed.
     let stopped = stop_signal()
         .map_err(|error| CliError::new(Exit::Internal, format!("No signal handler: {error}.")))?;
-    let running = Running { url: local_url(server.local_addr()), pid: std::process::id(), token };
+    let running = Running {
+        url: local_url(server.local_addr()),
+        pid: std::process::id(),
+        token,
+        debug_plugins: listen.debug_plugins.clone(),
+    };
     let notice = Notice::put(listen.data, &running)?;
     if listen.as_json {
         let mut line = json!({ "listening": url });

@@ -8,6 +8,7 @@ mod bootstrap;
 mod commands;
 mod connection;
 mod control;
+mod debugging;
 mod demo;
 mod error;
 mod exit;

@@ -27,6 +27,9 @@ pub(crate) struct Running {
     pub(crate) pid: u32,
     /// The token of its control endpoint.
     pub(crate) token: String,
+    /// Names of the plug-ins that it runs for a debugger; `*` stands for all.
+    #[serde(default)]
+    pub(crate) debug_plugins: Vec<String>,
 }
 
 /// A line of the control endpoint's answer.
@@ -57,8 +60,8 @@ pub(crate) struct Notice(PathBuf);
 impl Notice {
     /// Writes the file.
     pub(crate) fn put(data: &Path, running: &Running) -> Result<Self, CliError> {
-        let json = serde_json::to_vec_pretty(running)
-            .expect("BUG: three plain fields always have a JSON form");
+        let json =
+            serde_json::to_vec_pretty(running).expect("BUG: plain fields always have a JSON form");
         trust::write(&path(data), &json)?;
         Ok(Self(path(data)))
     }

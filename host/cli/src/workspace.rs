@@ -14,7 +14,7 @@ use offstage_pipeline::{
     CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
 };
 use offstage_replication::{Device, DeviceOptions, DeviceState, ServerLink};
-use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
+use offstage_sandbox::{CodeCache, DebugPlugins, Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -96,9 +96,14 @@ impl Workspace {
 
     /// Opens the directory as what it is.
     pub(crate) fn open(data: &Path) -> Result<Self, CliError> {
+        Self::open_debugging(data, DebugPlugins::None)
+    }
+
+    /// Opens the directory as what it is, with plug-ins that run for a native debugger.
+    pub(crate) fn open_debugging(data: &Path, debug: DebugPlugins) -> Result<Self, CliError> {
         match role(data)? {
-            Some(Role::Server) => Self::open_server(data),
-            Some(Role::Device) => Self::open_device(data),
+            Some(Role::Server) => Self::open_server(data, debug),
+            Some(Role::Device) => Self::open_device(data, debug),
             None => Err(CliError::new(
                 Exit::NotFound,
                 format!("'{}' is no data directory yet.", data.display()),
@@ -107,16 +112,14 @@ impl Workspace {
         }
     }
 
-    /// Opens a server's directory.
-    pub(crate) fn open_server(data: &Path) -> Result<Self, CliError> {
-        let pipeline = pipeline(data, Side::Server)?;
+    fn open_server(data: &Path, debug: DebugPlugins) -> Result<Self, CliError> {
+        let pipeline = pipeline(data, Side::Server, debug)?;
         let administrator = bootstrap::administrator(&pipeline)?;
         Ok(Self::new(data, Kind::Server { pipeline, administrator }))
     }
 
-    /// Opens a device's directory.
-    pub(crate) fn open_device(data: &Path) -> Result<Self, CliError> {
-        let pipeline = pipeline(data, Side::Device)?;
+    fn open_device(data: &Path, debug: DebugPlugins) -> Result<Self, CliError> {
+        let pipeline = pipeline(data, Side::Device, debug)?;
         let connection = Connection::load(data)?;
         let link = connection.link(data)?;
         let options = DeviceOptions { pipeline: pipeline.clone(), link: Arc::clone(&link) };
@@ -203,7 +206,7 @@ impl Workspace {
 }
 
 /// Opens store, sandbox and trust, and puts them together.
-pub(crate) fn pipeline(data: &Path, side: Side) -> Result<Pipeline, CliError> {
+pub(crate) fn pipeline(data: &Path, side: Side, debug: DebugPlugins) -> Result<Pipeline, CliError> {
     let role = match side {
         Side::Server => Role::Server,
         Side::Device => Role::Device,
@@ -213,7 +216,7 @@ pub(crate) fn pipeline(data: &Path, side: Side) -> Result<Pipeline, CliError> {
     let random: Arc<dyn Randomness> = Arc::new(SystemRandom);
     let pipeline = Pipeline::open(PipelineOptions {
         store,
-        sandbox: Arc::new(sandbox(data)?),
+        sandbox: Arc::new(sandbox(data, debug)?),
         trust: trust::load(data)?,
         side,
         clock,
@@ -225,13 +228,14 @@ pub(crate) fn pipeline(data: &Path, side: Side) -> Result<Pipeline, CliError> {
     Ok(pipeline)
 }
 
-fn sandbox(data: &Path) -> Result<Sandbox, CliError> {
+fn sandbox(data: &Path, debug: DebugPlugins) -> Result<Sandbox, CliError> {
     let folder = data.join(CACHE_FOLDER);
     make_folder(&folder)?;
     let dir = cap_std::fs::Dir::open_ambient_dir(&folder, ambient_authority())
         .map_err(|error| CliError::file("open", &folder, &error))?;
     let options = SandboxOptions {
         cache: Some(CodeCache::new(dir, cache_key(data)?)),
+        debug,
         ..SandboxOptions::default()
     };
     Sandbox::new(options).map_err(|error| {

@@ -4,6 +4,7 @@
 //! Never holds services; those are host calls.
 
 use crate::{Entity, EntityReference, Parameter, ParameterMap, Timestamp, Value};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -11,8 +12,9 @@ use uuid::Uuid;
 pub const ISOLATION_MODE_SANDBOX: u32 = 2;
 
 /// What a plug-in is told about the operation that it runs in
-/// (`pipeline.md`, "Context given to the plug-in").
-#[derive(Clone, Debug, Default)]
+/// (`pipeline.md`, "Context given to the plug-in"). Its JSON form is that of captures.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ExecutionContext {
     /// The business unit of the calling user.
     pub business_unit_id: Uuid,
@@ -81,7 +83,8 @@ pub struct ExecutionContext {
 }
 
 /// One explicit change that a plug-in made to its context.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ContextChange {
     /// Sets a column of the entity in an input parameter; counts also when the value is equal.
     SetAttribute {

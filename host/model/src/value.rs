@@ -115,7 +115,7 @@ pub enum Value {
     #[serde(rename = "d")]
     Decimal(Decimal),
     /// double
-    #[serde(rename = "f")]
+    #[serde(rename = "f", with = "any_double")]
     Double(f64),
     /// money, in the row's currency
     #[serde(rename = "m")]
@@ -141,6 +141,35 @@ pub enum Value {
     /// image and file
     #[serde(rename = "x", with = "base64_bytes")]
     Bytes(Vec<u8>),
+}
+
+/// JSON has no form for what is not finite; it is written as text.
+mod any_double {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form {
+        Number(f64),
+        Text(String),
+    }
+
+    pub(super) fn serialize<S: Serializer>(number: &f64, s: S) -> Result<S::Ok, S::Error> {
+        match number.is_finite() {
+            true => s.serialize_f64(*number),
+            false => s.serialize_str(&number.to_string()),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
+        match Form::deserialize(d)? {
+            Form::Number(number) => Ok(number),
+            Form::Text(text) if matches!(text.as_str(), "NaN" | "inf" | "-inf") => {
+                text.parse().map_err(D::Error::custom)
+            }
+            Form::Text(text) => Err(D::Error::custom(format!("'{text}' is no number"))),
+        }
+    }
 }
 
 mod base64_bytes {

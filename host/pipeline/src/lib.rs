@@ -10,6 +10,7 @@
 mod access;
 mod alias;
 mod caller;
+mod capture;
 mod context;
 mod images;
 mod main_operation;
@@ -29,6 +30,7 @@ mod suspension;
 mod trace;
 
 pub use caller::{CallOptions, Caller, Superseded};
+pub use capture::{CaptureMode, CapturePolicy};
 pub use options::{Limits, Organization, PipelineOptions, Side};
 pub use playback::{DeviceClock, PlayContext, Played, refused_state};
 pub use registration::{Registered, StepChange};

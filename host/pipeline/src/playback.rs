@@ -89,8 +89,8 @@ impl Pipeline {
     /// Runs `entry` inside `tx`, in a savepoint of its own.
     ///
     /// Returns the transaction, and what happened. After a fault the savepoint has been rolled back
-    /// and only trace rows were added; a transient fault ([`Fault::is_transient`]) says nothing
-    /// about the entry, and the caller rolls the whole transaction back and then calls
+    /// and only trace rows and captures were added; a transient fault ([`Fault::is_transient`]) says
+    /// nothing about the entry, and the caller rolls the whole transaction back and then calls
     /// [`Pipeline::playback_rolled_back`].
     pub fn play(
         &self,
@@ -118,13 +118,15 @@ impl Pipeline {
         let mut state = session.into_state();
         let mut traces = std::mem::take(&mut state.traces);
         let events = std::mem::take(&mut state.run_events);
+        let captures = std::mem::take(&mut state.captures);
         if result.as_ref().is_err_and(Fault::is_transient) {
-            self.set_aside(Leftovers { traces, events });
+            self.set_aside(Leftovers { traces, events, captures });
             return (state.tx, result);
         }
         let kept = suspension::keep(&mut state.tx, &events, &mut traces, self.limits(), now);
         let stored =
             kept.and_then(|()| traces.iter().try_for_each(|trace| state.tx.put_trace(trace)));
+        let stored = stored.and_then(|()| self.put_captures(&mut state.tx, &captures));
         let result = match (result, stored) {
             (Ok(_), Err(error)) => Err(Fault::from(error)),
             (result, _) => result,

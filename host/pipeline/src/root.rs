@@ -2,6 +2,7 @@
 //! its journal entry (on a device) or its receipt (on the server).
 
 use crate::caller::{CallOptions, Caller};
+use crate::capture::{CapturePolicy, PendingCapture};
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::playback::DeviceClock;
@@ -29,6 +30,8 @@ pub mod settings {
     pub const DEVICE: &str = "device";
     /// [`crate::TraceLevel`].
     pub const TRACE_LEVEL: &str = "trace.level";
+    /// [`crate::CapturePolicy`].
+    pub const CAPTURE: &str = "capture.policy";
     /// [`crate::Organization`].
     pub const ORGANIZATION: &str = "organization";
 }
@@ -65,6 +68,7 @@ struct State {
     health: Option<Arc<Health>>,
     leftovers: Leftovers,
     trace_level: TraceLevel,
+    capture: CapturePolicy,
 }
 
 /// What outlives the rollback of its request.
@@ -72,6 +76,13 @@ struct State {
 pub(crate) struct Leftovers {
     pub(crate) traces: Vec<TraceRow>,
     pub(crate) events: Vec<RunEvent>,
+    pub(crate) captures: Vec<PendingCapture>,
+}
+
+impl Leftovers {
+    fn is_empty(&self) -> bool {
+        self.traces.is_empty() && self.events.is_empty() && self.captures.is_empty()
+    }
 }
 
 /// What may run, and what is suspended.
@@ -100,6 +111,7 @@ impl Pipeline {
     pub fn open(options: PipelineOptions) -> Result<Self, Fault> {
         let mut tx = options.store.read()?;
         let trace_level = tx.get_setting(settings::TRACE_LEVEL)?.unwrap_or_default();
+        let capture = tx.get_setting(settings::CAPTURE)?.unwrap_or_default();
         let organization = tx.get_setting(settings::ORGANIZATION)?.unwrap_or(options.organization);
         drop(tx);
         Ok(Self(Arc::new(Inner {
@@ -116,6 +128,7 @@ impl Pipeline {
                 health: None,
                 leftovers: Leftovers::default(),
                 trace_level,
+                capture,
             }),
         })))
     }
@@ -188,7 +201,11 @@ impl Pipeline {
             }
             Err(fault) => {
                 state.tx.rollback();
-                self.keep_afterwards(Leftovers { traces: state.traces, events: state.run_events });
+                self.keep_afterwards(Leftovers {
+                    traces: state.traces,
+                    events: state.run_events,
+                    captures: state.captures,
+                });
                 Err(fault)
             }
         }
@@ -235,9 +252,11 @@ impl Pipeline {
                 stamp: start.stamp,
                 clock: start.clock,
                 deadline,
+                held_before: self.sandbox().held(),
             },
             frames: Vec::new(),
             traces: Vec::new(),
+            captures: Vec::new(),
             touched: BTreeSet::new(),
             reads: BTreeSet::new(),
             report: ReconciliationReport::default(),
@@ -312,6 +331,7 @@ impl Pipeline {
         if !state.traces.is_empty() {
             state.tx.prune_traces(self.limits().trace_rows_max)?;
         }
+        self.put_captures(&mut state.tx, &state.captures)?;
         state.tx.commit()?;
         Ok(())
     }
@@ -319,17 +339,18 @@ impl Pipeline {
     /// Writes what must be known of a request that was rolled back. The caller's fault matters more
     /// than a failure here, which goes to the log.
     fn keep_afterwards(&self, mut leftovers: Leftovers) {
-        if leftovers.traces.is_empty() && leftovers.events.is_empty() {
+        if leftovers.is_empty() {
             return;
         }
         let mut keep = || -> Result<(), Fault> {
-            let Leftovers { traces, events } = &mut leftovers;
+            let Leftovers { traces, events, captures } = &mut leftovers;
             let mut tx = self.store().write()?;
             suspension::keep(&mut tx, events, traces, self.limits(), self.clock().now())?;
             for trace in traces.iter() {
                 tx.put_trace(trace)?;
             }
             tx.prune_traces(self.limits().trace_rows_max)?;
+            self.put_captures(&mut tx, captures)?;
             Ok(tx.commit()?)
         };
         if let Err(error) = keep() {
@@ -342,6 +363,7 @@ impl Pipeline {
         self.state_mut(|state| {
             state.leftovers.traces.extend(leftovers.traces);
             state.leftovers.events.extend(leftovers.events);
+            state.leftovers.captures.extend(leftovers.captures);
         });
     }
 
@@ -455,6 +477,29 @@ impl Pipeline {
         self.put_setting(settings::TRACE_LEVEL, &level)?;
         self.state_mut(|state| state.trace_level = level);
         Ok(())
+    }
+
+    /// Which runs are captured, and how many captures are kept.
+    #[must_use]
+    pub fn capture_policy(&self) -> CapturePolicy {
+        self.with_capture_policy(CapturePolicy::clone)
+    }
+
+    /// Sets which runs are captured and how many captures are kept, durably.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn set_capture_policy(&self, policy: CapturePolicy) -> Result<(), Fault> {
+        self.put_setting(settings::CAPTURE, &policy)?;
+        let mut tx = self.store().write()?;
+        tx.prune_captures(policy.count_max, policy.bytes_max)?;
+        tx.commit()?;
+        self.state_mut(|state| state.capture = policy);
+        Ok(())
+    }
+
+    pub(crate) fn with_capture_policy<T>(&self, look: impl FnOnce(&CapturePolicy) -> T) -> T {
+        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).capture)
     }
 
     /// Takes the organization of the server that a device was connected to, durably.

@@ -4,6 +4,7 @@
 //! work on the same transaction without locks. Never commits; `root` and replication do.
 
 use crate::caller::Caller;
+use crate::capture::PendingCapture;
 use crate::playback::DeviceClock;
 use crate::registry::Registry;
 use crate::root::Pipeline;
@@ -15,6 +16,7 @@ use offstage_store::{TraceRow, Tx, WriteStamp};
 use std::collections::BTreeSet;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a root operation comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +43,8 @@ pub(crate) struct Root {
     /// Of the device whose entry is played.
     pub(crate) clock: DeviceClock,
     pub(crate) deadline: Timestamp,
+    /// How long a debugger had held the process before; what it adds moves the deadline.
+    pub(crate) held_before: Duration,
 }
 
 /// One operation that is running.
@@ -91,6 +95,7 @@ pub(crate) struct SessionState {
     pub(crate) root: Root,
     pub(crate) frames: Vec<Frame>,
     pub(crate) traces: Vec<TraceRow>,
+    pub(crate) captures: Vec<PendingCapture>,
     pub(crate) touched: BTreeSet<(String, Uuid)>,
     pub(crate) reads: BTreeSet<(String, Uuid)>,
     pub(crate) report: ReconciliationReport,
@@ -142,6 +147,13 @@ impl Session {
         }
     }
 
+    /// When the root operation must be over. Time in which a debugger held the process does not
+    /// count.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        let held = self.pipeline.sandbox().held().saturating_sub(self.root.held_before);
+        self.root.deadline.plus_ms(i64::try_from(held.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// Counts an operation against the limits of the root.
     pub(crate) fn count_operation(&mut self) -> Result<(), Fault> {
         self.operations += 1;
@@ -153,7 +165,7 @@ impl Session {
             )
             .hint("Split the work into several requests."));
         }
-        if self.pipeline.clock().now() > self.root.deadline {
+        if self.pipeline.clock().now() > self.deadline() {
             let seconds = self.pipeline.limits().message_time_max.as_secs();
             return Err(Fault::new(
                 code::PLUGIN_TIMEOUT,

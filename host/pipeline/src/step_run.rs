@@ -2,6 +2,7 @@
 //!
 //! Never decides whether a step runs; `stages` does.
 
+use crate::capture::StepCall;
 use crate::context::{acting_user, step_context};
 use crate::services::StepServices;
 use crate::session::{Origin, Session};
@@ -43,9 +44,10 @@ impl Session {
         let limits = self.run_limits();
         let user = acting_user(self, step);
         let to_pair = recorded.as_ref().filter(|_| !classic);
-        let sandbox = Arc::clone(self.pipeline.sandbox());
+        let pipeline = self.pipeline.clone();
+        let call = StepCall { step, plugin: &plugin, context: &context, limits: &limits, started };
         let services = StepServices::new(self.lend(), user, lineage, to_pair);
-        let (services, run) = sandbox.run(&plugin, &step.plugin_type, &context, &limits, services);
+        let (services, run, recording) = pipeline.run_plugin(&call, services);
         let (session, finished) = services.finish();
         self.take_back(session);
         self.note_run(step, &run, violations);
@@ -59,6 +61,7 @@ impl Session {
             _ => None,
         };
         let trace = self.trace_step(step, &context, started, &run, fault.as_ref());
+        self.capture_step(&call, &run, recording, fault.as_ref());
         if let Some(mut fault) = fault {
             fault.step.get_or_insert_with(|| declaration.key.clone());
             fault.trace_id = fault.trace_id.or(trace);
@@ -116,7 +119,7 @@ impl Session {
     }
 
     fn run_limits(&self) -> RunLimits {
-        let left = self.root.deadline.0.saturating_sub(self.pipeline.clock().now().0);
+        let left = self.deadline().0.saturating_sub(self.pipeline.clock().now().0);
         let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         RunLimits { wall_time: left, ..RunLimits::default() }
     }

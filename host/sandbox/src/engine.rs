@@ -37,6 +37,21 @@ pub(crate) fn engine(instances_max: u32) -> Result<Engine, SandboxError> {
     }
 }
 
+/// Makes the engine for plug-ins that are debugged: native debug information, no optimization, and
+/// memory on demand, since few run.
+///
+/// Everything that decides what a plug-in computes, and when its fuel ends, is as in [`engine`].
+pub(crate) fn debug_engine() -> Result<Engine, SandboxError> {
+    let mut config = config();
+    // Reading the debug information that the plug-in made is a parser more that it can attack, which
+    // is why this engine gets only plug-ins that the operator named.
+    config
+        .debug_info(true)
+        .cranelift_opt_level(OptLevel::None)
+        .allocation_strategy(InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config).map_err(|source| SandboxError::Engine { source })
+}
+
 fn config() -> Config {
     let mut config = Config::new();
     config

@@ -6,7 +6,10 @@
 
 mod bindings;
 mod cache;
+pub mod capture;
 mod convert;
+mod deadline;
+mod debug;
 mod engine;
 mod error;
 mod inspect;
@@ -20,6 +23,7 @@ mod trace;
 
 pub use cache::CodeCache;
 pub use convert::ConvertError;
+pub use debug::{DebugPlugins, has_debug_info};
 pub use error::SandboxError;
 pub use inspect::{COMPONENT_BYTES_MAX, inspect};
 pub use limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, RunLimits, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};

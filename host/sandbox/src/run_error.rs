@@ -153,6 +153,24 @@ impl RunErrorKind {
         !matches!(self, Self::Refused(_) | Self::Busy { .. })
     }
 
+    /// The kind in one word, as captures name it.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Trapped { .. } => "trapped",
+            Self::OutOfFuel { .. } => "out-of-fuel",
+            Self::Deadline { .. } => "deadline",
+            Self::OutOfMemory { .. } => "out-of-memory",
+            Self::TableTooLarge { .. } => "table-too-large",
+            Self::StackOverflow => "stack-overflow",
+            Self::TooManyCalls { .. } => "too-many-calls",
+            Self::TooMuchData { .. } => "too-much-data",
+            Self::BadResult(_) => "bad-result",
+            Self::Busy { .. } => "busy",
+        }
+    }
+
     fn code(&self) -> u32 {
         match self {
             Self::Refused(fault) => fault.code,

@@ -1,10 +1,13 @@
 //! The sandbox: loads components and runs them, each run in a store and an instance of its own.
 //!
-//! Never reuses an instance: what one run left in memory, no other run can read.
+//! Never reuses an instance: what one run left in memory, no other run can read. Plug-ins that are
+//! debugged have an engine of their own; the others do not notice.
 
 use crate::bindings::PluginPre;
 use crate::cache::{CodeCache, Fingerprint};
 use crate::convert::{from_guest, to_guest};
+use crate::deadline::Deadline;
+use crate::debug::{self, DebugPlugins, Holds};
 use crate::error::SandboxError;
 use crate::limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, STACK_BYTES_MAX, WALL_TIME_MAX};
 use crate::run_error::{RunError, RunErrorKind};
@@ -34,28 +37,51 @@ pub struct SandboxOptions {
     pub cache: Option<CodeCache>,
     /// Runs that may be open at once, nested ones included.
     pub instances_max: u32,
+    /// Plug-ins that run for a native debugger.
+    pub debug: DebugPlugins,
 }
 
 impl Default for SandboxOptions {
-    /// No cache, [`INSTANCES_MAX`] runs.
+    /// No cache, [`INSTANCES_MAX`] runs, nothing debugged.
     fn default() -> Self {
-        Self { cache: None, instances_max: INSTANCES_MAX }
+        Self { cache: None, instances_max: INSTANCES_MAX, debug: DebugPlugins::None }
     }
 }
 
 /// Loads and runs plug-ins. Dropping it ends its thread.
 pub struct Sandbox {
-    shared: Arc<Shared>,
-    linker: Linker<State>,
+    normal: Side,
+    debug: Option<Side>,
+    debug_plugins: DebugPlugins,
+    holds: Arc<Holds>,
     fingerprint: Fingerprint,
     cache: Option<CodeCache>,
     loaded: Mutex<VecDeque<Plugin>>,
+}
+
+/// One engine with what links components for it.
+struct Side {
+    shared: Arc<Shared>,
+    linker: Linker<State>,
+}
+
+impl Side {
+    fn new(engine: Engine, holds: &Arc<Holds>) -> Result<Self, SandboxError> {
+        let mut linker = Linker::new(&engine);
+        crate::bindings::Plugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
+            .map_err(|source| SandboxError::Engine { source })?;
+        let ticker = Ticker::start(&engine, Arc::clone(holds))
+            .map_err(|source| SandboxError::Ticker { source })?;
+        let shared = Arc::new(Shared { engine, ticker, holds: Arc::clone(holds) });
+        Ok(Self { shared, linker })
+    }
 }
 
 /// What a plug-in needs of the sandbox that loaded it.
 struct Shared {
     engine: Engine,
     ticker: Ticker,
+    holds: Arc<Holds>,
 }
 
 /// A loaded component, ready to run. A cheap clone.
@@ -112,15 +138,32 @@ impl Sandbox {
     /// # Errors
     /// The engine or the thread does not start.
     pub fn new(options: SandboxOptions) -> Result<Self, SandboxError> {
-        let engine = engine::engine(options.instances_max)?;
-        let mut linker = Linker::new(&engine);
-        crate::bindings::Plugin::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
-            .map_err(|source| SandboxError::Engine { source })?;
-        let ticker = Ticker::start(&engine).map_err(|source| SandboxError::Ticker { source })?;
-        let fingerprint = Fingerprint::of(&engine);
-        let shared = Arc::new(Shared { engine, ticker });
-        let loaded = Mutex::new(VecDeque::new());
-        Ok(Self { shared, linker, fingerprint, cache: options.cache, loaded })
+        let debugs = !options.debug.is_none();
+        let holds = Arc::new(if debugs { Holds::on() } else { Holds::off() });
+        let normal = Side::new(engine::engine(options.instances_max)?, &holds)?;
+        let debug = debugs.then(|| Side::new(engine::debug_engine()?, &holds)).transpose()?;
+        Ok(Self {
+            fingerprint: Fingerprint::of(&normal.shared.engine),
+            normal,
+            debug,
+            debug_plugins: options.debug,
+            holds,
+            cache: options.cache,
+            loaded: Mutex::new(VecDeque::new()),
+        })
+    }
+
+    /// How long a debugger has held this process so far, while plug-ins ran: time that deadlines
+    /// must not count. Zero in a sandbox that debugs nothing.
+    #[must_use]
+    pub fn held(&self) -> Duration {
+        self.holds.total()
+    }
+
+    /// Which plug-ins run for a native debugger.
+    #[must_use]
+    pub fn debug_plugins(&self) -> &DebugPlugins {
+        &self.debug_plugins
     }
 
     /// What a component declares about itself; see [`crate::inspect()`].
@@ -144,10 +187,13 @@ impl Sandbox {
             return Ok(plugin.clone());
         }
         // Not under the lock: a large component takes seconds.
-        let component = self.component(bytes, &sha256)?;
-        let pre = self.linker.instantiate_pre(&component).and_then(PluginPre::new);
+        let (side, component) = match self.debug_side(bytes)? {
+            Some(side) => (side, debug_component(&side.shared.engine, bytes)?),
+            None => (&self.normal, self.component(bytes, &sha256)?),
+        };
+        let pre = side.linker.instantiate_pre(&component).and_then(PluginPre::new);
         let pre = pre.map_err(|error| SandboxError::OtherWorld { reason: format!("{error:#}") })?;
-        let plugin = Plugin(Arc::new(Loaded { sha256, pre, shared: Arc::clone(&self.shared) }));
+        let plugin = Plugin(Arc::new(Loaded { sha256, pre, shared: Arc::clone(&side.shared) }));
         let mut loaded = self.loaded();
         loaded.truncate(LOADED_MAX - 1);
         loaded.push_front(plugin.clone());
@@ -158,15 +204,22 @@ impl Sandbox {
         self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The engine for debugging, if the component is one that is debugged.
+    fn debug_side(&self, bytes: &[u8]) -> Result<Option<&Side>, SandboxError> {
+        match &self.debug {
+            Some(side) if self.debug_plugins.contains(&inspect::inspect(bytes)?) => Ok(Some(side)),
+            _ => Ok(None),
+        }
+    }
+
     fn component(&self, bytes: &[u8], sha256: &[u8; 32]) -> Result<Component, SandboxError> {
-        let engine = &self.shared.engine;
+        let engine = &self.normal.shared.engine;
         let cached = self.cache.as_ref().and_then(|cache| cache.read(&self.fingerprint, sha256));
         if let Some(component) = cached.and_then(|code| deserialize(engine, &code)) {
             return Ok(component);
         }
         inspect::check(bytes)?;
-        let component = Component::new(engine, bytes)
-            .map_err(|error| SandboxError::Invalid { reason: format!("{error:#}") })?;
+        let component = compile(engine, bytes)?;
         if let Some(cache) = &self.cache {
             match component.serialize() {
                 Ok(code) => cache.write(&self.fingerprint, sha256, &code),
@@ -199,6 +252,17 @@ impl Sandbox {
     }
 }
 
+/// Compiles a component for a debugger, always anew: breakpoints are written into the code of a
+/// process, and must not end up in a cache.
+fn debug_component(engine: &Engine, bytes: &[u8]) -> Result<Component, SandboxError> {
+    compile(engine, &debug::with_base_addresses(bytes))
+}
+
+fn compile(engine: &Engine, bytes: &[u8]) -> Result<Component, SandboxError> {
+    Component::new(engine, bytes)
+        .map_err(|error| SandboxError::Invalid { reason: format!("{error:#}") })
+}
+
 #[expect(unsafe_code, reason = "compiled code cannot be checked, only authenticated")]
 fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // SAFETY: `CodeCache::read` returned these bytes from memory after it authenticated them, with
@@ -225,7 +289,8 @@ fn run<S: Services>(
         wall_time: limits.wall_time.min(WALL_TIME_MAX),
         ..limits.clone()
     };
-    let state = State::new(Box::new(services), &limits, started + limits.wall_time);
+    let deadline = Deadline::new(started, limits.wall_time, &plugin.shared.holds);
+    let state = State::new(Box::new(services), &limits, deadline);
     let mut store = Store::new(&plugin.shared.engine, state);
     let guard = plugin.shared.ticker.run();
     let result = execute(&mut store, plugin, plugin_type, context, &limits);
@@ -282,9 +347,7 @@ fn call(
     store.epoch_deadline_callback(|store| {
         let state = store.data();
         state.check_deadline()?;
-        Ok(UpdateDeadline::Continue(ticks(
-            state.deadline.saturating_duration_since(Instant::now()),
-        )))
+        Ok(UpdateDeadline::Continue(ticks(state.deadline.left())))
     });
     let instance = plugin.pre.instantiate(&mut *store)?;
     let answer = instance.call_execute(&mut *store, plugin_type, &to_guest::context(context))?;

@@ -7,13 +7,13 @@ use crate::bindings::offstage::plugin::{
     operation, organization, tracing as plugin_tracing, types,
 };
 use crate::convert::{from_guest, to_guest};
+use crate::deadline::Deadline;
 use crate::meter::{Meter, Stop};
 use crate::run_error::CallClass;
 use crate::trace::Trace;
 use crate::{ConvertError, RunLimits};
 use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid, code};
 use std::any::Any;
-use std::time::Instant;
 
 /// The longest key of [`Services::keyed_guid`], in bytes.
 const KEY_BYTES_MAX: usize = 1_024;
@@ -64,7 +64,7 @@ pub(crate) struct State {
     pub(crate) services: Box<dyn ErasedServices>,
     pub(crate) meter: Meter,
     pub(crate) trace: Trace,
-    pub(crate) deadline: Instant,
+    pub(crate) deadline: Deadline,
     pub(crate) calls: Calls,
     /// Codes of transient faults that nested requests had in this run.
     pub(crate) transient: Vec<u32>,
@@ -117,7 +117,7 @@ impl State {
     pub(crate) fn new(
         services: Box<dyn ErasedServices>,
         limits: &RunLimits,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Self {
         Self {
             services,
@@ -131,7 +131,7 @@ impl State {
 
     /// Ends the run when its wall time has passed.
     pub(crate) fn check_deadline(&self) -> Result<(), Stop> {
-        if Instant::now() >= self.deadline { Err(Stop::Deadline) } else { Ok(()) }
+        self.deadline.check()
     }
 
     fn call<T>(

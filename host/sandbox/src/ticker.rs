@@ -3,6 +3,7 @@
 //!
 //! It sleeps while nothing runs: an idle device must not wake up a hundred times a second.
 
+use crate::debug::Holds;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -18,6 +19,7 @@ const IDLE_TICKS: u32 = 100;
 /// Owns the thread; dropping it ends the thread.
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
+    holds: Arc<Holds>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,14 +31,14 @@ struct Shared {
 }
 
 impl Ticker {
-    /// Starts the thread.
-    pub(crate) fn start(engine: &Engine) -> std::io::Result<Self> {
+    /// Starts the thread, which also beats for `holds`.
+    pub(crate) fn start(engine: &Engine, holds: Arc<Holds>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let thread = std::thread::Builder::new().name("offstage-epoch".into()).spawn({
-            let (shared, engine) = (Arc::clone(&shared), engine.clone());
-            move || tick(&shared, &engine)
+            let (shared, engine, holds) = (Arc::clone(&shared), engine.clone(), Arc::clone(&holds));
+            move || tick(&shared, &engine, &holds)
         })?;
-        Ok(Self { shared, thread: Some(thread) })
+        Ok(Self { shared, holds, thread: Some(thread) })
     }
 
     /// Keeps the epoch advancing until the guard is dropped.
@@ -45,7 +47,8 @@ impl Ticker {
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.wake();
         }
-        RunGuard(&self.shared)
+        self.holds.enter();
+        RunGuard { shared: &self.shared, holds: &self.holds }
     }
 
     fn wake(&self) {
@@ -67,20 +70,25 @@ impl Drop for Ticker {
 }
 
 /// One open run.
-pub(crate) struct RunGuard<'a>(&'a Shared);
+pub(crate) struct RunGuard<'a> {
+    shared: &'a Shared,
+    holds: &'a Holds,
+}
 
 impl Drop for RunGuard<'_> {
     fn drop(&mut self) {
-        self.0.runs.fetch_sub(1, Ordering::SeqCst);
+        self.holds.leave();
+        self.shared.runs.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-fn tick(shared: &Shared, engine: &Engine) {
+fn tick(shared: &Shared, engine: &Engine, holds: &Holds) {
     let mut idle = 0;
     while !shared.stop.load(Ordering::SeqCst) {
         idle = if shared.runs.load(Ordering::SeqCst) == 0 { idle + 1 } else { 0 };
         if idle < IDLE_TICKS {
             std::thread::park_timeout(TICK);
+            holds.beat();
             engine.increment_epoch();
             continue;
         }

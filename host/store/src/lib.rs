@@ -6,6 +6,7 @@
 pub mod aliases;
 mod autonumbers;
 mod backend;
+pub mod captures;
 mod cells;
 pub mod changes;
 pub mod conflicts;
@@ -30,6 +31,7 @@ pub mod traces;
 mod tx;
 pub mod violations;
 
+pub use captures::{CaptureFilter, CaptureRow};
 pub use changes::{Change, ColumnStamps, Stamp, Tombstone, WriteStamp};
 pub use conflicts::{ConflictRow, Winner};
 pub use digest::row_digest;

@@ -2,8 +2,8 @@
 //!
 //! Every module with tables of its own contributes its definitions to [`SYSTEM_TABLES`].
 
-use crate::{StoreError, aliases, autonumbers, changes, conflicts, journal, principals, receipts};
-use crate::{registration, settings, sync, traces, violations};
+use crate::{StoreError, aliases, autonumbers, captures, changes, conflicts, journal, principals};
+use crate::{receipts, registration, settings, sync, traces, violations};
 use offstage_model::metadata::{Column, Table};
 use offstage_model::{Catalog, Fault};
 use offstage_query::Layout;
@@ -18,6 +18,7 @@ pub(crate) const SYSTEM_TABLES: &[&str] = &[
     journal::TABLES,
     receipts::TABLES,
     traces::TABLES,
+    captures::TABLES,
     registration::TABLES,
     principals::TABLES,
     conflicts::TABLES,

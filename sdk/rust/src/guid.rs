@@ -7,36 +7,41 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A GUID, written `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` in lower case.
+// Two halves and not one number of 128 bits: with that, an `Option<Guid>` would be told apart by a tag
+// of 128 bits, and gdb reads none of more than 64, nor anything that holds one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Guid(u128);
+pub struct Guid {
+    high: u64,
+    low: u64,
+}
 
 impl Guid {
     /// The empty GUID, all zeros.
-    pub const NIL: Self = Self(0);
+    pub const NIL: Self = Self { high: 0, low: 0 };
 
     /// Makes a GUID from its 128 bits in network order.
     pub const fn from_u128(bits: u128) -> Self {
-        Self(bits)
+        Self { high: (bits >> 64) as u64, low: bits as u64 }
     }
 
     /// Returns the 128 bits in network order.
     pub const fn as_u128(self) -> u128 {
-        self.0
+        ((self.high as u128) << 64) | self.low as u128
     }
 
     /// Makes a GUID from its first and its last eight bytes, as the contract carries it.
     pub const fn from_halves(high: u64, low: u64) -> Self {
-        Self(((high as u128) << 64) | low as u128)
+        Self { high, low }
     }
 
     /// Returns the first and the last eight bytes.
     pub const fn halves(self) -> (u64, u64) {
-        ((self.0 >> 64) as u64, self.0 as u64)
+        (self.high, self.low)
     }
 
     /// Tells whether all bits are zero.
     pub const fn is_nil(self) -> bool {
-        self.0 == 0
+        self.high == 0 && self.low == 0
     }
 }
 
@@ -63,13 +68,13 @@ impl FromStr for Guid {
         if digits.len() != 32 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refused());
         }
-        u128::from_str_radix(&digits, 16).map(Self).map_err(|_| refused())
+        u128::from_str_radix(&digits, 16).map(Self::from_u128).map_err(|_| refused())
     }
 }
 
 impl fmt::Display for Guid {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = self.0;
+        let bits = self.as_u128();
         write!(
             formatter,
             "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",

@@ -13,6 +13,7 @@ use crate::{progress, trust};
 use clap::Args;
 use offstage_pipeline::Side;
 use offstage_replication::{Device, DeviceKey, DeviceOptions};
+use offstage_sandbox::DebugPlugins;
 use offstage_store::Role;
 use std::path::Path;
 
@@ -67,7 +68,7 @@ impl Connect {
         workspace::make_folder(data)?;
         let key = self.key(data)?;
         trust::write(&key_path(data), key.to_pem().as_bytes())?;
-        let pipeline = workspace::pipeline(data, Side::Device)?;
+        let pipeline = workspace::pipeline(data, Side::Device, DebugPlugins::None)?;
         let options = DeviceOptions { pipeline, link: connection::link(url, first) };
         let device = Device::open(options)?;
         let status = device.connect(&self.name, Some(key.public_key()))?;
@@ -81,7 +82,7 @@ impl Connect {
         workspace::claim(data, Role::Device)?;
         // The store closes before it opens again, signed in by the device's own key.
         drop(device);
-        let workspace = Workspace::open_device(data)?;
+        let workspace = Workspace::open(data)?;
         if self.offline_capable {
             let progress = progress::display("connect", quiet);
             workspace.device()?.sync(&*progress)?;
@@ -117,7 +118,7 @@ impl Connect {
 }
 
 fn renew(data: &Path) -> Result<Output, CliError> {
-    let workspace = Workspace::open_device(data)?;
+    let workspace = Workspace::open(data)?;
     let device = workspace.device()?;
     device.renew()?;
     let mut output = status::of_device(device)?;

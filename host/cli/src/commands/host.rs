@@ -2,6 +2,7 @@
 
 use crate::commands::outlook;
 use crate::control::Commands;
+use crate::debugging::DebugOption;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::listen::{self, Listen};
@@ -13,7 +14,7 @@ use clap::Args;
 use offstage_model::{Catalog, Fault, Request, Response};
 use offstage_pipeline::{CallOptions, Caller, Organization};
 use offstage_replication::{Device, DeviceState, Silent};
-use offstage_server::{App, Authority, DevAuthority, Engine, Exposure, Limits, LocalAuthority};
+use offstage_server::{App, Authority, DevAuthority, Engine, Exposure, LocalAuthority};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -38,12 +39,15 @@ pub(crate) struct Host {
     /// Take any token; for trying and tests
     #[arg(long)]
     dev: bool,
+    #[command(flatten)]
+    debug: DebugOption,
 }
 
 impl Host {
     pub(crate) fn run(&self, data: &Path, as_json: bool) -> Result<Output, CliError> {
-        let workspace = Workspace::open(data)?;
+        let workspace = Workspace::open_debugging(data, self.debug.plugins())?;
         let device = workspace.device()?.clone();
+        self.debug.announce(&workspace)?;
         let authority: Arc<dyn Authority> = if self.dev {
             complain(
                 "warning: --dev: every program of this machine acts as the device's user, with any token or none",
@@ -58,8 +62,10 @@ impl Host {
             exposure: Exposure::Loopback,
             data,
             as_json,
+            debug_plugins: self.debug.names(),
             extra: None,
         };
+        let limits = self.debug.limits();
         let _refresh = Refresh::start(device.clone())?;
         let workspace = Arc::new(workspace);
         let _outlook = OutlookSchedule::start(Arc::clone(&workspace))?;
@@ -70,7 +76,7 @@ impl Host {
             sync: None,
             outlook: None,
             control: Some(door),
-            limits: Limits::default(),
+            limits,
         };
         listen::serve(&listen, app, Arc::new(Commands(workspace)))?;
         Ok(Output::default())

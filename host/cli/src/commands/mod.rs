@@ -4,10 +4,12 @@
 //! open: in the server or host that has it, or else here, under the store's lock.
 
 mod backup;
+mod capture;
 mod completions;
 mod conflicts;
 mod connect;
 mod create;
+mod debug;
 mod delete;
 mod demo;
 mod device;
@@ -24,6 +26,7 @@ mod plugin;
 mod policy;
 mod query;
 mod reconcile;
+mod replay;
 mod request;
 mod restore;
 mod serve;
@@ -61,6 +64,10 @@ pub(crate) enum Local {
     Connect(connect::Connect),
     /// Make this data directory from a copy that `backup` made
     Restore(restore::Restore),
+    /// Run a captured run of a plug-in again, without touching any data
+    Replay(replay::Replay),
+    /// Print what to type to attach gdb, lldb or VS Code to the running process
+    Debug(debug::Debug),
     /// Print the shell completions
     Completions(completions::Completions),
     /// Write the manual pages into a folder
@@ -114,6 +121,9 @@ pub(crate) enum Work {
     /// What plug-ins did
     #[command(subcommand)]
     Trace(trace::Trace),
+    /// Recorded runs of plug-ins, to be run again
+    #[command(subcommand)]
+    Capture(capture::Capture),
     /// Which plug-in packages may run in this data directory
     #[command(subcommand)]
     Policy(policy::Policy),
@@ -142,7 +152,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Output, CliError> {
     }
 }
 
-fn work_where_it_is_open(work: &Work, arguments: &Arguments) -> Result<Output, CliError> {
+pub(crate) fn work_where_it_is_open(
+    work: &Work,
+    arguments: &Arguments,
+) -> Result<Output, CliError> {
     let data = arguments.data()?;
     let progress = progress::display(work.verb(), arguments.quiet);
     if let Some(process) = running::find(&data) {
@@ -167,6 +180,8 @@ impl Local {
             Self::Demo(command) => command.run(arguments),
             Self::Connect(command) => command.run(&arguments.data()?, arguments.quiet),
             Self::Restore(command) => command.run(&arguments.data()?),
+            Self::Replay(command) => command.run(arguments),
+            Self::Debug(command) => command.run(&arguments.data()?),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => command.run(),
         }
@@ -199,6 +214,7 @@ impl Work {
             Self::Plugin(command) => command.run(workspace),
             Self::Step(command) => command.run(workspace),
             Self::Trace(command) => command.run(workspace),
+            Self::Capture(command) => command.run(workspace),
             Self::Policy(command) => command.run(workspace),
             Self::Filter(command) => command.run(workspace),
             Self::Outlook(command) => command.run(workspace),

@@ -2,6 +2,7 @@
 
 use crate::bootstrap::{self, Secret};
 use crate::control::Commands;
+use crate::debugging::DebugOption;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::listen::{self, Listen};
@@ -11,7 +12,8 @@ use clap::Args;
 use offstage_outlook::crm::OutlookService;
 use offstage_pipeline::Side;
 use offstage_replication::SyncService;
-use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer, Limits};
+use offstage_sandbox::DebugPlugins;
+use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer};
 use offstage_store::Role;
 use serde_json::json;
 use std::net::SocketAddr;
@@ -36,6 +38,8 @@ pub(crate) struct Serve {
     /// The name of the organization that the first start makes
     #[arg(long, value_name = "NAME", default_value = "Offstage")]
     organization: String,
+    #[command(flatten)]
+    debug: DebugOption,
 }
 
 impl Serve {
@@ -45,6 +49,7 @@ impl Serve {
             return Err(CliError::usage(message).hint("Leave out --dev, or listen on 127.0.0.1."));
         }
         let workspace = self.open(data)?;
+        self.debug.announce(&workspace)?;
         let secret = if self.dev {
             complain(DEV_NOTICE);
             None
@@ -58,7 +63,9 @@ impl Serve {
             ("administrator", json!({ "clientId": s.client_id, "clientSecret": s.client_secret }))
         });
         let exposure = if self.dev { Exposure::Loopback } else { Exposure::Network };
-        let listen = Listen { address: self.listen, exposure, data, as_json, extra };
+        let debug_plugins = self.debug.names();
+        let listen = Listen { address: self.listen, exposure, data, as_json, debug_plugins, extra };
+        let limits = self.debug.limits();
         let (pipeline, administrator) = workspace.server()?;
         let issuer = Arc::new(Issuer::open(
             pipeline.store().clone(),
@@ -79,7 +86,7 @@ impl Serve {
             sync: Some(SyncService::new(pipeline.clone())),
             outlook: Some(OutlookService::new(pipeline.clone())),
             control: Some(door),
-            limits: Limits::default(),
+            limits,
         };
         listen::serve(&listen, app, Arc::new(Commands(Arc::new(workspace))))?;
         Ok(Output::default())
@@ -97,12 +104,12 @@ impl Serve {
             }
             None => {
                 workspace::make_folder(data)?;
-                let pipeline = workspace::pipeline(data, Side::Server)?;
+                let pipeline = workspace::pipeline(data, Side::Server, DebugPlugins::None)?;
                 bootstrap::set_up(&pipeline, &self.organization)?;
                 workspace::claim(data, Role::Server)?;
             }
         }
-        Workspace::open_server(data)
+        Workspace::open_debugging(data, self.debug.plugins())
     }
 }
 

@@ -1,0 +1,106 @@
+//! Drives a real gdb that is attached to a process.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes; a test that hangs must end.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// What gdb says when it waits for a breakpoint.
+const READY: &str = "-- ready";
+
+/// A file of the repository.
+pub(crate) fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+}
+
+/// The number of the line of a source file that holds `text`.
+pub(crate) fn line_with(source: &str, text: &str) -> usize {
+    let content = std::fs::read_to_string(repository(source)).unwrap();
+    1 + content.lines().position(|line| line.contains(text)).unwrap_or_else(|| panic!("{text}"))
+}
+
+/// A gdb that runs a script; dropping it ends it.
+pub(crate) struct Gdb {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    _script: tempfile::NamedTempFile,
+}
+
+impl Gdb {
+    /// Attaches to `pid`, runs `before` (breakpoints), then waits for `after` to find the first stop.
+    pub(crate) fn attach(pid: u64, before: &str, after: &str) -> Self {
+        let printers = repository("sdk/rust/gdb/offstage_gdb.py");
+        let script = format!(
+            "set pagination off\nset confirm off\nset width 0\nset debuginfod enabled off\n\
+             source {}\nattach {pid}\n{before}\necho {READY}\\n\ncontinue\n{after}\n\
+             delete\ndetach\nquit\n",
+            printers.display()
+        );
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), script).unwrap();
+        let mut child = Command::new("gdb")
+            .args(["-q", "-nx", "-batch", "-x"])
+            .arg(file.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("gdb does not start ({error}); `cargo xtask setup` installs it")
+            });
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().unwrap();
+        let stderr = child.stderr.take().unwrap();
+        for reader in [Box::new(stdout) as Box<dyn std::io::Read + Send>, Box::new(stderr)] {
+            let sender = sender.clone();
+            std::thread::spawn(move || {
+                for line in BufReader::new(reader).lines().map_while(Result::ok) {
+                    drop(sender.send(line));
+                }
+            });
+        }
+        let mut gdb = Self { child, lines, seen: Vec::new(), _script: file };
+        gdb.wait_for(READY);
+        gdb
+    }
+
+    /// Reads until a line has `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    let found = line.contains(text);
+                    self.seen.push(line);
+                    if found {
+                        return;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => panic!("gdb hangs:\n{}", self.seen.join("\n")),
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("gdb ended without '{text}':\n{}", self.seen.join("\n"))
+                }
+            }
+        }
+    }
+
+    /// Everything that gdb wrote, when its script is done.
+    pub(crate) fn finish(mut self) -> String {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        std::mem::take(&mut self.seen).join("\n")
+    }
+}
+
+impl Drop for Gdb {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
