@@ -21,8 +21,8 @@ pub struct Capabilities {
     pub writes: bool,
     /// It tells of changes as they happen.
     pub notifies: bool,
-    /// It keeps the time of an item's last change itself. Otherwise the time at which a change was
-    /// seen stands for it.
+    /// It keeps the time of an item's last change, by a server's clock. Otherwise the time is this
+    /// machine's, or that at which the change was seen, and the engine corrects it by the skew.
     pub server_modification_time: bool,
     /// Items carry the custom properties of [`LinkProperties`]. Otherwise the sync cache alone does.
     pub custom_properties: bool,

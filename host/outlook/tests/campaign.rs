@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering;
 use support::{BOB, Client, DAY, MINUTE, NOW, Server, mailbox, text};
 
 const STEPS: u64 = 40;
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 16;
 const FIELDS: [(P, &str); 3] =
     [(P::Location, "location"), (P::Subject, "subject"), (P::Body, "description")];
 

@@ -670,3 +670,91 @@ fn a_kind_that_is_switched_off_is_ignored_and_can_still_be_promoted() {
     client.sync();
     assert_eq!(client.items(ItemKind::Contact).len(), 3);
 }
+
+#[test]
+fn a_clock_that_is_a_day_off_does_not_decide_who_was_later() {
+    for offset in [-DAY, DAY] {
+        let server = Server::new();
+        let mut client = Client::with_clock_off(&server, offset);
+        let id = server.create(contact("A", "B"));
+        client.sync();
+        let item = client.items(ItemKind::Contact)[0].entry_id.clone();
+        // Outlook first, the CRM an hour later: the CRM stands, whatever the clocks say.
+        client.edit(&item, P::FirstName, text("Outlook"));
+        for clock in [&server.clock, client.clock()] {
+            clock.0.fetch_add(60 * MINUTE, Ordering::SeqCst);
+        }
+        server.update(Entity::with_id("contact", id).with("firstname", Value::text("CRM")));
+        client.sync();
+        let row = server.get("contact", id).expect("a row");
+        assert_eq!(row.text("firstname"), Some("CRM"), "{offset}");
+        assert_eq!(client.item(&item).expect("there").properties[&P::FirstName], text("CRM"));
+    }
+}
+
+#[test]
+fn what_a_tracked_mail_is_about_goes_both_ways() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let fields = [(P::Subject, text("Hi")), (P::SentOn, V::Time(Timestamp(NOW)))];
+    let mail = client.make_tracked(ItemKind::Email, &fields);
+    client.sync();
+    let record = client.record_of(&mail).expect("tracked");
+    let accounts = ["One", "Two"]
+        .map(|name| server.create(Entity::new("account").with("name", Value::text(name))));
+    let about = Regarding { table: "account".into(), id: accounts[0] };
+    client.engine.set_regarding(&mail, Place::Explorer, Some(about)).expect("set");
+    let row = server.get("email", record).expect("a row");
+    assert_eq!(row.value("regardingobjectid").as_reference().map(|r| r.id), Some(accounts[0]));
+    let two = Value::reference("account", accounts[1]);
+    server.update(Entity::with_id("email", record).with("regardingobjectid", two));
+    client.sync();
+    let about = client.item(&mail).expect("there").link.regarding.expect("it is about something");
+    assert_eq!(about.id, accounts[1]);
+    // Deleted in the CRM, the mail stays.
+    server.delete("email", record);
+    client.sync();
+    assert_eq!(client.item(&mail).expect("there").link.state, Some(LinkState::WasTracked));
+}
+
+#[test]
+fn many_tasks_that_are_done_are_no_mass_deletion() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let task = |n: i32| Entity::new("task").with("subject", Value::text(format!("t{n}")));
+    let ids: Vec<_> = (0..12).map(|n| server.create(task(n))).collect();
+    client.sync();
+    for id in &ids {
+        server.update(Entity::with_id("task", *id).with("statecode", Value::Option(1)));
+    }
+    let report = client.sync();
+    assert_eq!(report.counts.held, 0, "{report:#?}");
+    let items = client.items(ItemKind::Task);
+    assert!(items.iter().all(|item| item.properties[&P::TaskStatus] == V::Integer(2)));
+    assert_eq!(items.len(), 12);
+    // Twelve that are deleted wait.
+    let ids: Vec<_> = (20..32).map(|n| server.create(task(n))).collect();
+    client.sync();
+    for id in &ids {
+        server.delete("task", *id);
+    }
+    assert_eq!(client.sync().counts.held, 12);
+    assert_eq!(client.items(ItemKind::Task).len(), 24);
+}
+
+#[test]
+fn a_record_that_is_over_refuses_and_the_change_waits() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let item = client.make_tracked(ItemKind::Task, &[(P::Subject, text("t"))]);
+    client.sync();
+    let record = client.record_of(&item).expect("tracked");
+    server.update(Entity::with_id("task", record).with("statecode", Value::Option(1)));
+    client.edit(&item, P::Subject, text("later"));
+    client.sync();
+    assert_eq!(client.engine.held().expect("held")[0].kind, "refused");
+    // Opened again, it goes.
+    server.update(Entity::with_id("task", record).with("statecode", Value::Option(0)));
+    client.engine.release(None).expect("released");
+    assert_eq!(server.get("task", record).expect("a row").text("subject"), Some("later"));
+}

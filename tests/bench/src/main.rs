@@ -8,6 +8,7 @@ mod go_offline;
 mod incremental;
 mod measure;
 mod offline_write;
+mod outlook;
 mod playback;
 mod plugin_call;
 mod report;
@@ -75,13 +76,14 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 6] = [
+const BENCHMARKS: [(&str, Benchmark); 7] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
     ("incremental", incremental::run),
     ("plugin-call", plugin_call::run),
     ("start", start::run),
+    ("outlook", outlook::run),
 ];
 
 fn main() -> Result<()> {

@@ -19,7 +19,8 @@ pub(crate) const USER: Uuid = Uuid::from_u128(0xa1);
 const SERVER_FILE: &str = "server.db";
 const DEVICE_FILE: &str = "device.db";
 
-struct SystemClock;
+/// The clock of this machine.
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -28,7 +29,8 @@ impl Clock for SystemClock {
     }
 }
 
-struct SystemRandom;
+/// The random source of this machine.
+pub(crate) struct SystemRandom;
 
 impl Randomness for SystemRandom {
     fn fill(&self, buffer: &mut [u8]) {

@@ -339,8 +339,18 @@ fn completed(mut table: Table) -> Result<Table, DefinitionError> {
 fn active_and_inactive() -> Vec<State> {
     let status = |value, label: &str| Status { value, label: label.into(), transitions: vec![] };
     vec![
-        State { value: 0, label: "Active".into(), statuses: vec![status(1, "Active")] },
-        State { value: 1, label: "Inactive".into(), statuses: vec![status(2, "Inactive")] },
+        State {
+            value: 0,
+            label: "Active".into(),
+            statuses: vec![status(1, "Active")],
+            closed: false,
+        },
+        State {
+            value: 1,
+            label: "Inactive".into(),
+            statuses: vec![status(2, "Inactive")],
+            closed: false,
+        },
     ]
 }
 

@@ -103,6 +103,10 @@ pub struct State {
     pub label: String,
     /// The reasons; the first one is the default.
     pub statuses: Vec<Status>,
+    /// A row in this state is over: only its state, its owner and what it is about can change until
+    /// it is opened again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
 }
 
 /// A status: the reason of a state.

@@ -237,6 +237,8 @@ impl OutlookService {
 fn filters(kinds: &[ItemKind]) -> Vec<OutlookFilter> {
     let own = || Filter::condition("ownerid", Operator::EqualUserId, Vec::new());
     let taken = FILTERS.iter().filter(|filter| kinds.contains(&filter.kind));
+    // Of e-mail only what was tracked: what it is about may change in the CRM.
+    let mail = OutlookFilter::rows("email", Filter::Any(Vec::new()));
     taken
         .map(|filter| match filter.rows {
             Rows::Own => OutlookFilter::rows(filter.table, own()),
@@ -250,6 +252,7 @@ fn filters(kinds: &[ItemKind]) -> Vec<OutlookFilter> {
                 filter: Filter::condition("partyid", Operator::EqualUserId, Vec::new()),
             }),
         })
+        .chain([mail])
         .collect()
 }
 

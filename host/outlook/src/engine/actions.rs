@@ -132,6 +132,18 @@ impl Engine {
         self.keep(OPEN, &open)
     }
 
+    /// An item is saved in its inspector: mail is synchronised now, everything else when the
+    /// inspector closes.
+    ///
+    /// # Errors
+    /// See [`Engine::track`].
+    pub fn save_inspector(&mut self, id: &EntryId) -> Result<ActionAnswer, EngineError> {
+        let item = self.one(id)?;
+        let when = immediate(Action::UpdateInInspector, class(&item), self.role()?);
+        let report = if when == Cell::Now { self.synchronise_item(&item)? } else { None };
+        Ok(ActionAnswer { when, report })
+    }
+
     /// An inspector closes: what was done in it is synchronised now, by a client whose business it
     /// is.
     ///

@@ -79,7 +79,9 @@ impl Engine {
         new: &NewItem,
     ) -> Result<Item, EngineError> {
         let made = self.store.create(new)?;
-        self.note_written(run, map_id, &Written::item(None, Some(&made)))?;
+        // Kept with the note that the pair is in step, in one transaction.
+        let json = Written::item(None, Some(&made)).to_json();
+        self.made.push((run.run_id, offstage_store::UndoRow { map_id, json }));
         Ok(made)
     }
 

@@ -211,7 +211,11 @@ impl Engine {
         // A plug-in of the server may have changed what was just written: that is a change again.
         let base = self.base(&mapping, item);
         let settled = self.plan_pair(run, pair, base.as_ref(), (item, record)).is_empty();
+        let made = std::mem::take(&mut self.made);
         self.cache.write(|tx| {
+            for (run_id, row) in &made {
+                tx.add_undo(*run_id, row)?;
+            }
             let map_id = tx.put_mapping(&mapping)?;
             tx.remove_change(map_id)?;
             if !settled {

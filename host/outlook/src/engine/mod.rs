@@ -40,7 +40,7 @@ use crate::rules::{ClientRole, Settings};
 use crash::crash_point;
 use jiff::tz::TimeZone;
 use offstage_model::{Clock, Fault, Randomness, Timestamp, Uuid, code};
-use offstage_store::{CachedChange, SyncCache};
+use offstage_store::{CachedChange, SyncCache, UndoRow};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -128,6 +128,8 @@ pub struct Engine {
     link: Box<dyn CrmLink>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Randomness>,
+    /// Items that were made and whose undo notes are not written yet.
+    made: Vec<(i64, UndoRow)>,
 }
 
 /// What is the same for a whole run.
@@ -145,7 +147,7 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { cache, store, link, clock, random } = parts;
-        Self { cache, store, link, clock, random }
+        Self { cache, store, link, clock, random, made: Vec::new() }
     }
 
     /// The mailbox, for what a user does in it.

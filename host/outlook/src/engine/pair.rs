@@ -87,7 +87,11 @@ impl Engine {
     }
 
     /// The pairs of changes that are this client's business.
-    fn pairs(&mut self, run: &Run, changes: &[CachedChange]) -> Result<Vec<Pair>, EngineError> {
+    pub(super) fn pairs(
+        &mut self,
+        run: &Run,
+        changes: &[CachedChange],
+    ) -> Result<Vec<Pair>, EngineError> {
         let mut pairs = Vec::with_capacity(changes.len());
         for change in changes {
             let mapping = self.cache.write(|tx| tx.mapping(MappingKey::Map(change.map_id)))?;

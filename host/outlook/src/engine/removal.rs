@@ -106,7 +106,13 @@ impl Engine {
     }
 
     /// What the rules want to know of a pair. Of a record that is gone, the last state counts.
-    fn facts(&self, run: &Run, pair: &Pair, record: Option<&Record>, asked: bool) -> DeletionFacts {
+    pub(super) fn facts(
+        &self,
+        run: &Run,
+        pair: &Pair,
+        record: Option<&Record>,
+        asked: bool,
+    ) -> DeletionFacts {
         let base = pair.mapping.original_xml.as_deref().and_then(|xml| original::read(xml).ok());
         let based = |property| base.as_ref().and_then(|base| base.get(property)).cloned();
         let start = match record.map(|record| record.entity.value("scheduledstart").clone()) {

@@ -7,6 +7,8 @@ use super::crash::crash_point;
 use super::{Engine, EngineError, Run};
 use crate::item::{EntryId, FileTime};
 use crate::mail_store::Presence;
+use crate::rules::{Event, Outcome, deletion};
+use offstage_model::EntityReference;
 use offstage_store::{CachedChange, ChangeCode, Mapping};
 
 /// The word under which deletions wait.
@@ -70,6 +72,27 @@ impl Engine {
         Ok(())
     }
 
+    /// Of changes that leave the CRM, those that would delete the item: a task that is done leaves
+    /// its filter and deletes nothing.
+    fn that_delete_items(
+        &mut self,
+        run: &Run,
+        changes: Vec<CachedChange>,
+    ) -> Result<Vec<CachedChange>, EngineError> {
+        if changes.len() as u64 <= run.settings.quarantine.deletions_max.min(5) {
+            return Ok(changes);
+        }
+        let pairs = self.pairs(run, &changes)?;
+        let rows: Vec<EntityReference> =
+            pairs.iter().map(|p| EntityReference::new(p.table.table, p.mapping.crm_id)).collect();
+        let records = self.records(&rows)?;
+        let deletes = pairs.into_iter().filter(|pair| {
+            let facts = self.facts(run, pair, records.get(&pair.mapping.crm_id), false);
+            deletion(pair.table.kind, Event::DeletedInCrm, &facts).0 == Outcome::DeleteItem
+        });
+        Ok(deletes.map(|pair| pair.change).collect())
+    }
+
     /// Many deletions at once wait for a person, each direction for itself.
     pub(super) fn hold_mass_deletions(&mut self, run: &Run) -> Result<(), EngineError> {
         let quarantine = run.settings.quarantine;
@@ -77,20 +100,21 @@ impl Engine {
         let waits = |change: &&CachedChange| {
             change.held.is_none() && change.reason.as_deref() != Some(super::duplicates::APPROVED)
         };
-        let deletes: [fn(&CachedChange) -> bool; 2] = [
-            |change| change.outlook == ChangeCode::Delete,
-            |change| change.crm == ChangeCode::Delete && change.outlook != ChangeCode::Delete,
-        ];
-        for deletes in deletes {
-            let found: Vec<&CachedChange> =
-                changes.iter().filter(waits).filter(|change| deletes(change)).collect();
+        let (in_outlook, in_crm): (Vec<CachedChange>, Vec<CachedChange>) = changes
+            .iter()
+            .filter(waits)
+            .filter(|c| c.outlook == ChangeCode::Delete || c.crm == ChangeCode::Delete)
+            .cloned()
+            .partition(|change| change.outlook == ChangeCode::Delete);
+        let in_crm = self.that_delete_items(run, in_crm)?;
+        for found in [in_outlook, in_crm] {
             let count = found.len() as u64;
             if !quarantine.holds(count, pairs) {
                 continue;
             }
             self.cache.write(|tx| {
                 for change in found {
-                    let mut held = change.clone();
+                    let mut held = change;
                     held.held = Some(HELD_DELETIONS.to_owned());
                     held.reason = Some(format!("{count} deletions at once, of {pairs} pairs"));
                     tx.put_change(&held)?;

@@ -268,10 +268,14 @@ pub(crate) struct Client {
 }
 
 pub(crate) fn mailbox(server: &Server) -> Shared {
+    mailbox_with(server, &server.clock)
+}
+
+fn mailbox_with(server: &Server, clock: &Arc<TestClock>) -> Shared {
     let folder = tempfile::TempDir::new().expect("a folder").keep();
     let seed = server.seeds.fetch_add(1, Ordering::SeqCst) << 50;
     let random = Counting(AtomicU64::new(seed));
-    let clock = Arc::clone(&server.clock) as Arc<dyn Clock>;
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let store = EmbeddedStore::open(&folder.join("mailbox.db"), clock, &random).expect("a mailbox");
     let capabilities = store.capabilities().clone();
     Shared(Arc::new(Mutex::new(store)), capabilities)
@@ -285,8 +289,26 @@ impl Client {
         client
     }
 
+    /// Ada's synchronising client on a machine whose clock is off.
+    pub(crate) fn with_clock_off(server: &Server, offset: i64) -> Self {
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW + offset)));
+        let mail = mailbox_with(server, &clock);
+        let mut client = Self::with(server, mail, ADA, clock);
+        client.engine.register("desk", ClientRole::Primary, false).expect("it registers");
+        client
+    }
+
+    /// The clock of its machine.
+    pub(crate) fn clock(&self) -> &Arc<TestClock> {
+        &self.parts.0
+    }
+
     /// A client over a mailbox; it has no role yet.
     pub(crate) fn over(server: &Server, mail: Shared, user: Uuid) -> Self {
+        Self::with(server, mail, user, Arc::clone(&server.clock))
+    }
+
+    fn with(server: &Server, mail: Shared, user: Uuid, clock: Arc<TestClock>) -> Self {
         let service = OutlookService::new(server.pipeline.clone());
         let name = if user == ADA { "ada" } else { "bob" };
         let link = TestLink {
@@ -297,7 +319,7 @@ impl Client {
         let folder = tempfile::TempDir::new().expect("a folder");
         let seed = server.seeds.fetch_add(1, Ordering::SeqCst) << 50;
         let random = Arc::new(Counting(AtomicU64::new(seed)));
-        let parts = (Arc::clone(&server.clock), random);
+        let parts = (clock, random);
         let path = folder.path().join("outlook.db");
         let engine = engine(&path, &mail, &link, &parts);
         Self { engine, mail, link, folder, parts }

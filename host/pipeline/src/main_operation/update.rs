@@ -25,6 +25,7 @@ impl Session {
             changes.insert("fullname".into(), name.unwrap_or_default());
         }
         check_required(table, &changes)?;
+        check_open(table, &row, &changes)?;
         self.write_changes(table, &row, id, changes)
     }
 
@@ -54,6 +55,32 @@ impl Session {
             after: changes,
         });
         Ok(())
+    }
+}
+
+/// Columns that can change in a row that is over.
+const CLOSED_MAY_CHANGE: &[&str] = &["statecode", "statuscode", "ownerid", "regardingobjectid"];
+
+/// A row that is over stays as it is, unless the same update opens it again.
+fn check_open(table: &Table, row: &Entity, changes: &Attributes) -> Result<(), Fault> {
+    let before = row.value("statecode").as_option();
+    let after = changes.get("statecode").map_or(before, Value::as_option);
+    let closed = |state: Option<i32>| state.and_then(|s| table.state(s)).filter(|s| s.closed);
+    let (Some(state), Some(_)) = (closed(before), closed(after)) else { return Ok(()) };
+    let changed = changes.iter().find(|(name, value)| {
+        !CLOSED_MAY_CHANGE.contains(&name.as_str()) && !row.value(name).same(value)
+    });
+    match changed {
+        None => Ok(()),
+        Some((name, _)) => Err(Fault::new(
+            code::INVALID_STATE_TRANSITION,
+            format!(
+                "The {} is {}: '{name}' cannot be changed.",
+                table.display_name().to_lowercase(),
+                state.label.to_lowercase()
+            ),
+        )
+        .hint("Open it again first (statecode=0).")),
     }
 }
 

@@ -682,3 +682,85 @@ fn read_change(cells: &mut Cells<'_>) -> Result<CachedChange, StoreError> {
         reason: cells.opt_text()?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tables of the paper: column, value type, and nothing else.
+    #[test]
+    fn the_two_tables_have_the_names_and_columns_of_the_paper() {
+        let folder = std::env::temp_dir().join(format!("offstage-cache-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut cache = SyncCache::open(&folder.join("outlook.db")).unwrap();
+        let tables: [(&str, &[(&str, &str)]); 2] = [
+            (
+                "IDMappingTable",
+                &[
+                    ("MapId", "INTEGER"),
+                    ("CrmId", "uniqueidentifier"),
+                    ("EntryId", "nvarchar(400)"),
+                    ("ObjectType", "INT"),
+                    ("DeletedLocally", "bit"),
+                    ("Linked", "bit"),
+                    ("Visited", "bit"),
+                    ("VerifiedTime", "datetime"),
+                ],
+            ),
+            (
+                "OutlookSyncTable",
+                &[
+                    ("ChangeId", "INTEGER"),
+                    ("MapId", "INT"),
+                    ("OutlookTimestamp", "datetime"),
+                    ("OutlookChange", "INT"),
+                    ("CrmTimestamp", "datetime"),
+                    ("CrmChange", "INT"),
+                ],
+            ),
+        ];
+        for (table, columns) in tables {
+            let sql = format!("PRAGMA table_info({table})");
+            let read = |cells: &mut Cells<'_>| {
+                cells.any();
+                Ok((cells.text()?, cells.text()?))
+            };
+            let found = cache.write(|tx| tx.0.rows("column", &sql, &[], read)).unwrap();
+            let found: Vec<(&str, String)> =
+                found.iter().map(|(name, kind)| (name.as_str(), kind.to_lowercase())).collect();
+            let wanted: Vec<(&str, String)> =
+                columns.iter().map(|(name, kind)| (*name, kind.to_lowercase())).collect();
+            assert_eq!(found, wanted, "{table}");
+        }
+        drop(cache);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn long_and_case_sensitive_ids_are_kept_apart_and_whole() {
+        let folder = std::env::temp_dir().join(format!("offstage-ids-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut cache = SyncCache::open(&folder.join("outlook.db")).unwrap();
+        let long = "x".repeat(500);
+        let ids = ["AAMkAd", "AAMkAD", &long];
+        cache
+            .write(|tx| {
+                for (number, id) in (1..).zip(ids) {
+                    let mut mapping = Mapping::new(Uuid::from_u128(number), 2);
+                    mapping.entry_id = Some(id.to_owned());
+                    tx.put_mapping(&mapping)?;
+                }
+                Ok(())
+            })
+            .unwrap();
+        for (number, id) in (1..).zip(ids) {
+            let found = cache.write(|tx| tx.mapping(MappingKey::Item(id))).unwrap().unwrap();
+            assert_eq!(
+                (found.crm_id, found.entry_id.as_deref()),
+                (Uuid::from_u128(number), Some(id))
+            );
+        }
+        drop(cache);
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}

@@ -266,6 +266,20 @@ impl MailboxFile {
         (expected, made_by): (Option<u64>, Option<Uuid>),
         now: i64,
     ) -> Result<Option<MailboxItem>, StoreError> {
+        self.put_with_own_id(item, (expected, made_by), now, |_| None)
+    }
+
+    /// As [`MailboxFile::put`]; `own_id` makes a property of the id that the message gets.
+    ///
+    /// # Errors
+    /// See [`MailboxFile::put`].
+    pub fn put_with_own_id(
+        &mut self,
+        item: &MailboxItem,
+        (expected, made_by): (Option<u64>, Option<Uuid>),
+        now: i64,
+        own_id: impl FnOnce(u32) -> Option<(u32, SqlValue)>,
+    ) -> Result<Option<MailboxItem>, StoreError> {
         self.file.transaction(|tx| {
             let found = if item.nid == 0 { None } else { read_item(tx, item.nid)? };
             let stale = item.nid != 0
@@ -302,6 +316,11 @@ impl MailboxFile {
                 item.nid
             };
             write_parts(tx, nid, item)?;
+            if let Some((tag, value)) = own_id(nid) {
+                let sql = "INSERT OR REPLACE INTO Property (Nid, Tag, Value) VALUES (?1, ?2, ?3)";
+                let (nid, tag) = (i64::from(nid), i64::from(tag));
+                tx.execute(sql, &[SqlValue::Integer(nid), SqlValue::Integer(tag), value])?;
+            }
             let kind = match &found {
                 None => 0,
                 Some(before) if before.folder != item.folder => 3,

@@ -46,6 +46,11 @@ pub(super) fn open(engine: &mut Engine, item: &str) -> Result<Output, CliError> 
     Ok(Output::new(json!({ "item": id.as_str(), "open": true })).text("Open."))
 }
 
+pub(super) fn save(engine: &mut Engine, item: &str) -> Result<Output, CliError> {
+    let id = find(engine.store(), item)?;
+    Ok(output(&engine.save_inspector(&id)?))
+}
+
 pub(super) fn close(engine: &mut Engine, item: &str) -> Result<Output, CliError> {
     let id = find(engine.store(), item)?;
     Ok(output(&engine.close_inspector(&id)?))

@@ -78,6 +78,11 @@ pub(crate) enum Outlook {
         /// The item: its id, or the end of it
         item: String,
     },
+    /// Save it in its inspector
+    Save {
+        /// The item: its id, or the end of it
+        item: String,
+    },
     /// Close its inspector; what was done in it is synchronised now
     Close {
         /// The item: its id, or the end of it
@@ -142,6 +147,7 @@ impl Outlook {
                 actions::set_regarding(engine, &item, place, regarding.as_deref())
             }
             Self::Open { item } => actions::open(engine, &item),
+            Self::Save { item } => actions::save(engine, &item),
             Self::Close { item } => actions::close(engine, &item),
             Self::Client(command) => command.run(engine),
             Self::Settings(command) => command.run(engine),

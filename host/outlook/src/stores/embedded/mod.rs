@@ -14,6 +14,7 @@ use crate::mail_store::{
     Presence, Scan, ScanLink, ScanMark, ScanRow,
 };
 use offstage_model::{Clock, Randomness, Uuid};
+use offstage_query::SqlValue;
 use offstage_store::{MailboxFile, MailboxItem, StoreError};
 use properties::Names;
 use std::collections::BTreeMap;
@@ -59,7 +60,7 @@ impl EmbeddedStore {
             kinds: ItemKind::ALL.to_vec(),
             writes: true,
             notifies: true,
-            server_modification_time: true,
+            server_modification_time: false,
             custom_properties: true,
             conditional_write: true,
             reports_deletions: false,
@@ -105,7 +106,7 @@ impl EmbeddedStore {
         &mut self,
         id: &EntryId,
         tag: u32,
-        value: offstage_query::SqlValue,
+        value: SqlValue,
     ) -> Result<(), MailStoreError> {
         let mut item = self.stored(id)?.ok_or_else(|| gone(id))?;
         item.properties.retain(|(known, _)| *known != tag);
@@ -118,10 +119,7 @@ impl EmbeddedStore {
     ///
     /// # Errors
     /// See [`MailStoreError`].
-    pub fn raw(
-        &mut self,
-        id: &EntryId,
-    ) -> Result<BTreeMap<u32, offstage_query::SqlValue>, MailStoreError> {
+    pub fn raw(&mut self, id: &EntryId) -> Result<BTreeMap<u32, SqlValue>, MailStoreError> {
         Ok(self.stored(id)?.ok_or_else(|| gone(id))?.properties.into_iter().collect())
     }
 
@@ -131,8 +129,7 @@ impl EmbeddedStore {
 
     /// `00000000`, the record key of the mailbox, and the id of the message: 24 bytes in hex.
     fn entry_id(&self, nid: u32) -> EntryId {
-        let key: String = self.file.store_key().iter().map(|byte| format!("{byte:02X}")).collect();
-        EntryId::new(format!("00000000{key}{nid:08X}"))
+        EntryId::new(entry_id(self.file.store_key(), nid))
     }
 
     fn nid(&self, id: &EntryId) -> Option<u32> {
@@ -244,21 +241,13 @@ impl MailStore for EmbeddedStore {
         self.names.write(&mut stored, &set, self.clock.now());
         self.names.write_link(&mut stored, &new.link);
         let transaction = Some(new.transaction).filter(|id| *id != Uuid::nil());
-        let now = self.now();
-        let made = self.file.put(&stored, (None, transaction), now).map_err(failed)?;
-        let made = made.expect("BUG: a new message is not conditional");
         // The tie names the item's own id, which nobody knows before.
-        if new.link.crm_id.is_some() && new.link.entry_id.is_none() {
-            let mut link = new.link.clone();
-            link.entry_id = Some(self.entry_id(made.nid));
-            let mut tied = made;
-            self.names.write_link(&mut tied, &link);
-            let tied = self.file.put(&tied, (None, None), now).map_err(failed)?;
-            return tied.map(|tied| self.item(&tied)).ok_or_else(|| MailStoreError::Transient {
-                store: NAME,
-                detail: "the new message vanished".to_owned(),
-            });
-        }
+        let tied = new.link.crm_id.is_some() && new.link.entry_id.is_none();
+        let (tag, key) = (self.names.entry_id_tag(), self.file.store_key());
+        let own_id = |nid| tied.then(|| (tag, SqlValue::Text(entry_id(key, nid))));
+        let now = self.now();
+        let made = self.file.put_with_own_id(&stored, (None, transaction), now, own_id);
+        let made = made.map_err(failed)?.expect("BUG: a new message is not conditional");
         Ok(self.item(&made))
     }
 
@@ -338,6 +327,11 @@ impl EmbeddedStore {
             reason: format!("there is no folder for {kind} items"),
         })
     }
+}
+
+fn entry_id(store_key: [u8; 16], nid: u32) -> String {
+    let key: String = store_key.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("00000000{key}{nid:08X}")
 }
 
 fn folder_nid(folder: &FolderId) -> Result<u32, MailStoreError> {

@@ -67,6 +67,11 @@ impl Names {
         Ok(Self { tags, links, mirrors })
     }
 
+    /// The tag of the id that a tie names.
+    pub(super) fn entry_id_tag(&self) -> u32 {
+        self.links[names::ENTRY_ID]
+    }
+
     /// The columns of a contents table that show the tie.
     pub(super) fn scan_columns(&self) -> [u32; 2] {
         [self.links[names::CRM_ID], self.links[names::LINK_STATE]]
