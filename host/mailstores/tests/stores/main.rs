@@ -1,0 +1,13 @@
+//! The codecs and stores through their public doors.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "helpers of tests fail where they stand; campaigns say what they did"
+)]
+
+mod corpus;
+mod test_corpus;
+mod test_icalendar;
+mod test_no_forgotten;
+mod test_pst;
+mod test_vcard;
