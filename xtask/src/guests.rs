@@ -1,21 +1,18 @@
 //! `cargo xtask guests`: builds the plug-ins of this repository as components.
 //!
 //! Core modules come from cargo; each becomes a component, is validated, and is refused if it
-//! imports anything but the plug-in contract. It never writes a file that did not change.
+//! imports anything but the plug-in contract. With `--all` the plug-ins in other languages are built
+//! as well, which installs their tools. It never writes a file that did not change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
+use offstage_build::{BuildFolders, MANIFEST};
 use wit_component::ComponentEncoder;
 
 use crate::{debug_guests, setup, workspace};
 
-/// Every import of a plug-in is an interface of this package.
-const CONTRACT: &str = "offstage:plugin/";
-/// The custom section in which a package declares its types and steps.
-const DECLARATIONS: &str = "offstage:declarations";
 /// The workspaces with plug-ins, in the repository; the ones that exist are built.
 const WORKSPACES: [&str; 3] = ["sample-plugins", "tests/hostile-plugins", "tests/test-plugins"];
 
@@ -31,9 +28,12 @@ pub(crate) struct Guest {
     pub(crate) changed: bool,
 }
 
-/// Runs the command.
-pub(crate) fn run() -> Result<()> {
-    let mut guests = build()?;
+/// Where the plug-ins in other languages are: each folder with a `plugin.toml`.
+const LANGUAGES: &str = "sample-plugins";
+
+/// Runs the command; `all` builds the plug-ins in other languages too.
+pub(crate) fn run(all: bool) -> Result<()> {
+    let mut guests = if all { build_all()? } else { build()? };
     guests.extend(debug_guests::build()?);
     let width = guests.iter().map(|guest| guest.name.len()).max().unwrap_or_default();
     for guest in &guests {
@@ -45,15 +45,49 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds all plug-ins and returns them by name.
+/// Builds the plug-ins of every language and returns them by name.
+///
+/// # Errors
+/// As [`build`], and if a tool of a language is missing and cannot be installed.
+pub(crate) fn build_all() -> Result<Vec<Guest>> {
+    let mut guests = build()?;
+    let folder = guests_folder()?;
+    let folders = language_folders();
+    let samples = workspace::root().join(LANGUAGES);
+    for entry in fs::read_dir(&samples).with_context(|| format!("cannot list {LANGUAGES}"))? {
+        let plugin = entry?.path();
+        if !plugin.join(MANIFEST).exists() {
+            continue;
+        }
+        let name = plugin.file_name().unwrap_or_default().to_string_lossy().replace('-', "_");
+        println!("building {}", plugin.display());
+        let built = offstage_build::build(&plugin, &folders).map_err(setup::with_hint)?;
+        guests.push(keep(name, &built.component, &folder)?);
+    }
+    guests.sort_by(|left, right| left.name.cmp(&right.name));
+    Ok(guests)
+}
+
+/// Where builds in other languages keep their tools and what they know.
+pub(crate) fn language_folders() -> BuildFolders {
+    let target = workspace::target();
+    BuildFolders { tools: target.join("plugin-tools"), work: target.join("plugin-builds") }
+}
+
+fn guests_folder() -> Result<PathBuf> {
+    let folder = workspace::target().join("guests");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+/// Builds the plug-ins in Rust and returns them by name.
 ///
 /// # Errors
 /// If the target is missing and cannot be added, a crate does not build, or a component is invalid
 /// or imports something outside the contract.
 pub(crate) fn build() -> Result<Vec<Guest>> {
     setup::ensure()?;
-    let folder = workspace::target().join("guests");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let folder = guests_folder()?;
     let mut guests = Vec::new();
     for workspace_folder in WORKSPACES.map(|path| workspace::root().join(path)) {
         if !workspace_folder.join("Cargo.toml").exists() {
@@ -111,48 +145,21 @@ pub(crate) fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
     let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let core = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&core).with_context(|| format!("{name} makes no component"))?;
-    check(&component).with_context(|| format!("{name} is no plug-in component"))?;
+    offstage_build::check(&component)
+        .with_context(|| format!("{name} is no plug-in component; it ends with offstage_sdk::export!"))?;
+    keep(name, &component, folder)
+}
+
+/// Writes a component if it changed.
+fn keep(name: String, component: &[u8], folder: &Path) -> Result<Guest> {
     let path = folder.join(format!("{name}.wasm"));
-    let changed = fs::read(&path).ok().as_deref() != Some(component.as_slice());
+    let changed = fs::read(&path).ok().as_deref() != Some(component);
     if changed {
-        fs::write(&path, &component).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(&path, component).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(Guest { name, path, size: component.len(), changed })
 }
 
 fn encode(core: &[u8]) -> Result<Vec<u8>> {
     ComponentEncoder::default().validate(true).module(core)?.encode()
-}
-
-/// Refuses a component that a host would refuse: foreign imports, or no declarations.
-fn check(component: &[u8]) -> Result<()> {
-    Validator::new_with_features(WasmFeatures::default()).validate_all(component)?;
-    let mut depth = 0_usize;
-    let mut declarations = 0;
-    for payload in Parser::new(0).parse_all(component) {
-        match payload? {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
-            Payload::End(_) => depth = depth.saturating_sub(1),
-            // Inner components only rename what the outermost one imports.
-            Payload::ComponentImportSection(section) if depth == 0 => {
-                for import in section {
-                    let import = import?;
-                    let name = import.name.name;
-                    // The world's `use` makes an import that only names a type of the contract.
-                    let alias = matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_)));
-                    ensure!(
-                        alias || name.starts_with(CONTRACT),
-                        "it imports `{name}`; a plug-in may import {CONTRACT}* only"
-                    );
-                }
-            }
-            Payload::CustomSection(section) if section.name() == DECLARATIONS => declarations += 1,
-            _ => {}
-        }
-    }
-    ensure!(
-        declarations == 1,
-        "it has {declarations} sections `{DECLARATIONS}` and must have one; use offstage_sdk::export!"
-    );
-    Ok(())
 }

@@ -26,10 +26,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Prepares this machine: adds the WebAssembly target to the Rust toolchain.
+    /// Prepares this machine: the WebAssembly target, and the tools of the other languages.
     Setup,
     /// Builds the sample and test plug-ins as components into target/guests.
-    Guests,
+    Guests {
+        /// Also those in Python, JavaScript and C, whose tools it installs.
+        #[arg(long)]
+        all: bool,
+    },
     /// Tells the whole story of the program on temporary directories.
     Demo {
         /// Passed on to `offstage demo`.
@@ -55,7 +59,7 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Setup => setup::run(),
-        Command::Guests => guests::run(),
+        Command::Guests { all } => guests::run(all),
         Command::Demo { arguments } => demo::run(&arguments),
         Command::Test { arguments } => test::run(&arguments),
         Command::Tidy => tidy::run(),

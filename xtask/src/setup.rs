@@ -1,14 +1,16 @@
-//! `cargo xtask setup`: makes sure that the toolchain can build plug-ins, and that what tests drive
-//! is there.
+//! `cargo xtask setup`: makes sure that the toolchain can build plug-ins, in every language, and that
+//! what tests drive is there.
 //!
 //! It never relies on rustup installing a target by itself, and changes nothing when done already.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::workspace;
+use offstage_build::{BuildError, Language, install_tools};
+
+use crate::{guests, workspace};
 
 /// The target that plug-ins are built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -19,6 +21,10 @@ pub(crate) fn run() -> Result<()> {
     println!("ready: target {TARGET} is installed");
     ensure_gdb()?;
     println!("ready: gdb is installed");
+    for language in Language::ALL {
+        install_tools(language, &guests::language_folders()).map_err(with_hint)?;
+        println!("ready: the tools of {language} are installed");
+    }
     Ok(())
 }
 
@@ -46,6 +52,13 @@ pub(crate) fn ensure_gdb() -> Result<()> {
 
 fn has_gdb() -> bool {
     Command::new("gdb").arg("--version").output().is_ok_and(|output| output.status.success())
+}
+
+/// The error of a build with what to do about it.
+pub(crate) fn with_hint(error: BuildError) -> anyhow::Error {
+    let hint = error.hint();
+    let error = anyhow::Error::new(error);
+    if hint.is_empty() { error } else { anyhow!("{error:#}\nhint: {hint}") }
 }
 
 /// Adds the target if it is missing; quiet when it is there.

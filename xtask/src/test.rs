@@ -12,12 +12,22 @@ use crate::{debug_guests, guests, setup, tidy, workspace};
 /// Workspaces of plug-ins with tests of their own.
 const PLUGIN_WORKSPACES: [&str; 1] = ["sample-plugins"];
 
+/// Folders with tests in Python, each with the folder of what they test.
+const PYTHON_TESTS: [(&str, &str); 2] = [
+    ("sdk/python/tests", "sdk/python"),
+    ("sample-plugins/postal-codes/tests", "sample-plugins/postal-codes"),
+];
+/// Files with tests in JavaScript.
+const JAVASCRIPT_TESTS: [&str; 2] =
+    ["sdk/js/tests/sdk.test.js", "sample-plugins/deal-score/tests/deal-score.test.js"];
+
 /// Runs the command; `arguments` go to the test runner of the main workspace.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
-    guests::build()?;
+    guests::build_all()?;
     debug_guests::build()?;
     setup::ensure_gdb()?;
     tidy::run()?;
+    test_languages()?;
     for folder in PLUGIN_WORKSPACES {
         println!("testing {folder}");
         let mut command = runner();
@@ -28,6 +38,23 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let mut command = runner();
     command.arg("--workspace").args(arguments).current_dir(workspace::root());
     succeed(command, "the main workspace")
+}
+
+/// Runs the native tests of the SDKs and samples in Python and JavaScript.
+fn test_languages() -> Result<()> {
+    for (sdk_tests, plugin) in PYTHON_TESTS {
+        println!("testing {sdk_tests}");
+        let mut command = Command::new("python3");
+        command.args(["-m", "unittest", "discover", "--start-directory", sdk_tests]);
+        command.env("PYTHONPATH", std::env::join_paths(["sdk/python", plugin])?);
+        command.env("PYTHONDONTWRITEBYTECODE", "1").current_dir(workspace::root());
+        succeed(command, sdk_tests)?;
+    }
+    println!("testing sdk/js and the samples in JavaScript");
+    let mut command = Command::new("node");
+    command.args(["--import", "./sdk/js/register.mjs", "--test"]).args(JAVASCRIPT_TESTS);
+    command.current_dir(workspace::root());
+    succeed(command, "JavaScript")
 }
 
 /// The test runner: nextest if it is there.

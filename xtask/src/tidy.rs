@@ -124,9 +124,11 @@ fn check_direction(problems: &mut Vec<String>) -> Result<()> {
             }
         }
     }
-    let sdk = fs::read_to_string(workspace::root().join("sdk/rust/Cargo.toml"))?;
-    if sdk.contains("host/") || sdk.contains("offstage-model") {
-        problems.push("sdk/rust must not know the host".to_owned());
+    for part in ["sdk/rust", "sdk/build"] {
+        let sdk = fs::read_to_string(workspace::root().join(part).join("Cargo.toml"))?;
+        if sdk.contains("host/") || sdk.contains("offstage-model") {
+            problems.push(format!("{part} must not know the host"));
+        }
     }
     Ok(())
 }
