@@ -145,8 +145,9 @@ pub(crate) fn make_component(module: &Path, folder: &Path) -> Result<Guest> {
     let name = module.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let core = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     let component = encode(&core).with_context(|| format!("{name} makes no component"))?;
-    offstage_build::check(&component)
-        .with_context(|| format!("{name} is no plug-in component; it ends with offstage_sdk::export!"))?;
+    offstage_build::check(&component).with_context(|| {
+        format!("{name} is no plug-in component; it ends with offstage_sdk::export!")
+    })?;
     keep(name, &component, folder)
 }
 

@@ -120,15 +120,16 @@ fn javascript_deal_score() {
         .with("estimatedclosedate", Value::DateTime(Timestamp(1_800_000_000_000)))
         .with("parentaccountid", Value::reference("account", ACCOUNT));
     on_device(&world, Request::create(deal));
-    let score = |pipeline: &Pipeline| row(pipeline, "opportunity", DEAL).value("closeprobability").clone();
+    let score =
+        |pipeline: &Pipeline| row(pipeline, "opportunity", DEAL).value("closeprobability").clone();
     assert_eq!(score(&world.device), Value::Integer(70));
     let offline = rows(&world.device, "task");
     assert_eq!(offline.len(), 1, "a hot deal gets a call");
     assert_eq!(offline[0].text("subject"), Some("Call about 100 chairs"));
 
     // The pre-image has what the update does not say.
-    let larger = Entity::with_id("opportunity", DEAL)
-        .with("estimatedvalue", Value::Money(250_000.into()));
+    let larger =
+        Entity::with_id("opportunity", DEAL).with("estimatedvalue", Value::Money(250_000.into()));
     on_device(&world, Request::update(larger));
     assert_eq!(score(&world.device), Value::Integer(60));
     let typed = Entity::with_id("opportunity", Uuid::from_u128(2))
@@ -168,8 +169,8 @@ fn python_postal_codes() {
     on_device(&world, Request::create(contact("sw1a1aa", "United Kingdom")));
     assert_eq!(code(&world.device).as_deref(), Some("SW1A 1AA"));
     // The pre-image has the country.
-    let moved = Entity::with_id("contact", CONTACT)
-        .with("address1_postalcode", Value::text("ec1a1bb"));
+    let moved =
+        Entity::with_id("contact", CONTACT).with("address1_postalcode", Value::text("ec1a1bb"));
     on_device(&world, Request::update(moved));
     assert_eq!(code(&world.device).as_deref(), Some("EC1A 1BB"));
     let wrong = world.on_device(Request::update(contact("12", "DE")));

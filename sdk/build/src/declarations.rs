@@ -11,7 +11,12 @@ use serde_json::{Map, Value, json};
 const NAMES: [(&str, &[(&str, u32)]); 3] = [
     (
         "stage",
-        &[("PreValidation", 10), ("PreOperation", 20), ("MainOperation", 30), ("PostOperation", 40)],
+        &[
+            ("PreValidation", 10),
+            ("PreOperation", 20),
+            ("MainOperation", 30),
+            ("PostOperation", 40),
+        ],
     ),
     ("mode", &[("synchronous", 0), ("asynchronous", 1)]),
     ("deployment", &[("server", 0), ("offline", 1), ("both", 2)]),
@@ -41,7 +46,8 @@ pub(crate) fn lines(
             None => json!([]),
         };
         for step in steps.as_array_mut().into_iter().flatten() {
-            let step = step.as_object_mut().ok_or_else(|| format!("a step of {name} is no table"))?;
+            let step =
+                step.as_object_mut().ok_or_else(|| format!("a step of {name} is no table"))?;
             numbers(name, step)?;
         }
         lines.push(json!({ "type": name, "steps": steps }).to_string());

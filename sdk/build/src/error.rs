@@ -84,7 +84,9 @@ impl BuildError {
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Read { .. } | Self::Write { .. } | Self::NoPlugin { .. } => "",
-            Self::Manifest { .. } => "docs/guide/languages.md shows a plugin.toml of each language.",
+            Self::Manifest { .. } => {
+                "docs/guide/languages.md shows a plugin.toml of each language."
+            }
             Self::ToolMissing { hint, .. } => hint,
             Self::ToolStart { .. } => "Run `cargo xtask setup`, or install it by hand.",
             Self::ToolFailed { .. } => "What it wrote above says what is wrong.",

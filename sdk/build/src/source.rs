@@ -65,7 +65,10 @@ impl Source {
         }
         let sdk = folder.join(&file.sdk);
         let sdk = fs::canonicalize(&sdk).map_err(|_| {
-            wrong(format!("its sdk {} is not there; `offstage plugin new` puts one beside a plug-in", file.sdk.display()))
+            wrong(format!(
+                "its sdk {} is not there; `offstage plugin new` puts one beside a plug-in",
+                file.sdk.display()
+            ))
         })?;
         let declarations =
             declarations::lines(&file.package, &file.version, &file.requests, &file.types)

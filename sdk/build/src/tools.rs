@@ -52,8 +52,7 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 }
 
 pub(crate) fn make_folder(path: &Path) -> Result<(), BuildError> {
-    fs::create_dir_all(path)
-        .map_err(|source| BuildError::Write { path: path.to_owned(), source })
+    fs::create_dir_all(path).map_err(|source| BuildError::Write { path: path.to_owned(), source })
 }
 
 pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), BuildError> {

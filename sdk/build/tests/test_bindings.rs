@@ -15,8 +15,7 @@ fn the_c_bindings_are_fresh() {
     let (package, _) = resolve.push_path(here.join("../wit")).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     let mut files = Files::default();
-    let mut options = wit_bindgen_c::Opts::default();
-    options.no_object_file = true;
+    let options = wit_bindgen_c::Opts { no_object_file: true, ..Default::default() };
     options.build().generate(&mut resolve, world, &mut files).unwrap();
     for (name, content) in files.iter() {
         let path = here.join("../c/bindings").join(name);

@@ -86,7 +86,8 @@ fn the_section_of_the_declarations_can_be_read_back() {
 /// The lists of files in `sdk.rs` against the folders.
 #[test]
 fn the_whole_sdk_is_written_beside_a_plug_in() {
-    let cases = [(Language::C, "../c"), (Language::Javascript, "../js"), (Language::Python, "../python")];
+    let cases =
+        [(Language::C, "../c"), (Language::Javascript, "../js"), (Language::Python, "../python")];
     for (language, folder) in cases {
         let written = tempfile::tempdir().unwrap();
         write_sdk(language, written.path()).unwrap();

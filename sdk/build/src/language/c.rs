@@ -13,7 +13,8 @@ use std::process::Command;
 const TARGET: &str = "--target=wasm32-wasi";
 /// Where Debian keeps the C library's headers.
 const SYSTEM_HEADERS: &str = "/usr/include/wasm32-wasi";
-const SDK_SOURCES: [&str; 5] = ["bindings/plugin.c", "context.c", "service.c", "system.c", "value.c"];
+const SDK_SOURCES: [&str; 5] =
+    ["bindings/plugin.c", "context.c", "service.c", "system.c", "value.c"];
 /// Debian's packages: the compiler, the linker, the C library and what the compiler calls in it.
 const PACKAGES: [&str; 4] = ["clang", "lld", "wasi-libc", "libclang-rt-dev-wasm32"];
 
@@ -67,7 +68,11 @@ pub(super) fn install(folder: &Path) -> Result<(), BuildError> {
     install.env("DEBIAN_FRONTEND", "noninteractive");
     let updated = run(Command::new("apt-get").args(["update", "-q"]));
     updated.and_then(|()| run(&mut install)).map_err(|error| missing(error.to_string()))?;
-    if works(folder) { Ok(()) } else { Err(missing("it was installed and still does not work".to_owned())) }
+    if works(folder) {
+        Ok(())
+    } else {
+        Err(missing("it was installed and still does not work".to_owned()))
+    }
 }
 
 /// Compiles all C files of the plug-in's folder with those of the SDK.

@@ -34,7 +34,11 @@ pub(super) fn compile(source: &Source, tools: &Path, work: &Path) -> Result<Vec<
     write(&contract, sdk::CONTRACT.as_bytes())?;
     let output = work.join("bare.wasm");
     let mut node = Command::new("node");
-    node.arg(tools.join("build.mjs")).arg(&source.entry).arg(&source.sdk).arg(&contract).arg(&output);
+    node.arg(tools.join("build.mjs"))
+        .arg(&source.entry)
+        .arg(&source.sdk)
+        .arg(&contract)
+        .arg(&output);
     run(&mut node)?;
     fs::read(&output).map_err(|error| BuildError::read(&output, error))
 }

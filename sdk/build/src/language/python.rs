@@ -49,7 +49,8 @@ pub(super) fn compile(source: &Source, tools: &Path, work: &Path) -> Result<Vec<
     let text = format!("from offstage.guest import WitWorld\n\nimport {module}\n");
     write(&start.join(format!("{START}.py")), text.as_bytes())?;
     let output = work.join("bare.wasm");
-    let mut componentize = Command::new(tools.join("environment").join(BIN).join("componentize-py"));
+    let mut componentize =
+        Command::new(tools.join("environment").join(BIN).join("componentize-py"));
     // The environment of whoever builds must not get into a component.
     componentize.env_remove("VIRTUAL_ENV").env("PYTHONDONTWRITEBYTECODE", "1");
     componentize.args(["--quiet", "--world", "plugin", "--wit-path"]).arg(&contract);
