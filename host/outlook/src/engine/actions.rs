@@ -13,7 +13,7 @@ use crate::mail_store::{ItemPatch, MailStoreError};
 use crate::property::Property;
 use crate::rules::{Action, Cell, ClientRole, ItemClass, immediate};
 use offstage_model::{Fault, code};
-use offstage_store::{ChangeCode, MappingKey};
+use offstage_store::{ChangeCode, Mapping, MappingKey};
 use std::collections::BTreeSet;
 
 const OPEN: &str = "open-inspectors";
@@ -223,9 +223,33 @@ impl Engine {
         if link == item.link {
             return Ok(());
         }
+        if !self.store.capabilities().custom_properties {
+            return self.mark_in_cache(item, &link);
+        }
         let patch = ItemPatch { link: Some(link), ..ItemPatch::default() };
-        self.store.update(&item.entry_id, Some(&item.change_key), &patch)?;
+        let expected = self.condition(item).cloned();
+        self.store.update(&item.entry_id, expected.as_ref(), &patch)?;
         Ok(())
+    }
+
+    /// What the user wants of an item that cannot say so itself.
+    fn mark_in_cache(&mut self, item: &Item, link: &LinkProperties) -> Result<(), EngineError> {
+        let ticks = FileTime::from(self.clock.now()).0;
+        let object_type = crate::mapping::of_kind(item.kind).object_type;
+        let known = self.pair_of(&item.entry_id)?;
+        let fresh = self.random.guid();
+        let mut mapping = known.unwrap_or_else(|| Mapping::new(fresh, object_type));
+        let code = if mapping.map_id == 0 || !mapping.linked {
+            ChangeCode::Create
+        } else {
+            ChangeCode::Update
+        };
+        mapping.entry_id = Some(item.entry_id.as_str().to_owned());
+        mapping.folder = Some(item.folder.as_str().to_owned());
+        mapping.linked = true;
+        mapping.manual |= code == ChangeCode::Create;
+        mapping.regarding = link.regarding.as_ref().map(ToString::to_string);
+        Ok(self.cache.write(|tx| note(tx, &mapping, code, ticks))?)
     }
 
     fn one(&mut self, id: &EntryId) -> Result<Item, EngineError> {

@@ -4,19 +4,27 @@
 
 use super::undo::Written;
 use super::{Engine, EngineError, Run};
-use crate::item::{EntryId, Item};
-use crate::link::{LinkProperties, LinkState};
+use crate::item::{ChangeKey, EntryId, Item};
+use crate::link::{LinkProperties, LinkState, Regarding};
 use crate::mail_store::{ItemPatch, MailStoreError, NewItem};
 use crate::mapping::TableMapping;
 use offstage_store::Mapping;
 
 impl Engine {
-    /// Items as they are now; `None` for one that is gone.
+    /// Items as they are now; `None` for one that is gone. Where items cannot carry their tie, it
+    /// is the cache's.
     pub(super) fn items(&mut self, ids: &[EntryId]) -> Result<Vec<Option<Item>>, EngineError> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(self.store.read(ids)?)
+        let mut items = self.store.read(ids)?;
+        if !self.store.capabilities().custom_properties {
+            for item in items.iter_mut().flatten() {
+                let mapping = self.pair_of(&item.entry_id)?;
+                item.link = mapping.as_ref().map(cached_tie).unwrap_or_default();
+            }
+        }
+        Ok(items)
     }
 
     /// The tie of an item to its record.
@@ -46,12 +54,20 @@ impl Engine {
         item: &Item,
         mut patch: ItemPatch,
     ) -> Result<Item, EngineError> {
+        let before = item.link.clone();
         let capabilities = self.store.capabilities().clone();
-        if !capabilities.custom_properties {
-            patch.link = None;
-        }
+        // Kept in the cache with the note that the pair is in step.
+        let kept = if capabilities.custom_properties { None } else { patch.link.take() };
+        let with_tie = |mut item: Item| {
+            if let Some(link) = kept {
+                item.link = link;
+            } else if !capabilities.custom_properties {
+                item.link = before.clone();
+            }
+            item
+        };
         if patch.is_empty() {
-            return Ok(item.clone());
+            return Ok(with_tie(item.clone()));
         }
         if !patch.properties.is_empty() {
             let after = patched(item, &patch);
@@ -59,7 +75,7 @@ impl Engine {
         }
         let id = &item.entry_id;
         if capabilities.conditional_write {
-            return Ok(self.store.update(id, Some(&item.change_key), &patch)?);
+            return Ok(with_tie(self.store.update(id, Some(&item.change_key), &patch)?));
         }
         let now = self.items(std::slice::from_ref(id))?.pop().flatten();
         match now {
@@ -67,7 +83,7 @@ impl Engine {
             Some(now) if now.change_key != item.change_key => {
                 Err(MailStoreError::Conflict { entry_id: id.clone() }.into())
             }
-            Some(_) => Ok(self.store.update(id, None, &patch)?),
+            Some(_) => Ok(with_tie(self.store.update(id, None, &patch)?)),
         }
     }
 
@@ -93,9 +109,13 @@ impl Engine {
         item: &Item,
     ) -> Result<(), EngineError> {
         self.note_written(run, map_id, &Written::item(Some(item), None))?;
-        let conditional = self.store.capabilities().conditional_write;
-        let expected = conditional.then_some(&item.change_key);
+        let expected = self.condition(item);
         Ok(self.store.delete(&item.entry_id, expected)?)
+    }
+
+    /// The key on which a write of the item depends, where the store can do that.
+    pub(super) fn condition<'a>(&self, item: &'a Item) -> Option<&'a ChangeKey> {
+        self.store.capabilities().conditional_write.then_some(&item.change_key)
     }
 
     pub(super) fn note_written(
@@ -106,6 +126,22 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let row = offstage_store::UndoRow { map_id, json: written.to_json() };
         Ok(self.cache.write(|tx| tx.add_undo(run.run_id, &row))?)
+    }
+}
+
+/// The tie that the cache keeps for an item that cannot carry it.
+fn cached_tie(mapping: &Mapping) -> LinkProperties {
+    if !mapping.linked {
+        return LinkProperties::default();
+    }
+    LinkProperties {
+        crm_id: Some(mapping.crm_id),
+        state: Some(LinkState::Tracked),
+        object_type: Some(mapping.object_type),
+        entry_id: mapping.entry_id.as_deref().map(EntryId::new),
+        regarding: mapping.regarding.as_deref().and_then(Regarding::parse),
+        original_xml: mapping.original_xml.clone(),
+        ..LinkProperties::default()
     }
 }
 

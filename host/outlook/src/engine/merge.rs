@@ -207,10 +207,16 @@ impl Engine {
         mapping.linked = true;
         mapping.owner = owner(record);
         mapping.organizer = is_organizer(run, record);
+        if !self.store.capabilities().custom_properties {
+            mapping.regarding = item.link.regarding.as_ref().map(ToString::to_string);
+        }
         let mapping = mapping.clone();
         // A plug-in of the server may have changed what was just written: that is a change again.
         let base = self.base(&mapping, item);
-        let settled = self.plan_pair(run, pair, base.as_ref(), (item, record)).is_empty();
+        let left = self.plan_pair(run, pair, base.as_ref(), (item, record));
+        // What a store made of a value in its own way is no reason to write it once more.
+        let rewritten = self.store.capabilities().rewrites;
+        let settled = left.to_crm.is_empty() && (left.to_outlook.is_empty() || rewritten);
         let made = std::mem::take(&mut self.made);
         self.cache.write(|tx| {
             for (run_id, row) in &made {

@@ -154,7 +154,7 @@ impl Engine {
         let properties = patch.properties.into_iter().filter_map(|(p, v)| Some((p, v?))).collect();
         let before = patch.link.unwrap_or_default();
         let xml = original::write(pair.table.table, &state);
-        let link = self.tie(run, (&pair.mapping, pair.table), (&before, None), xml.clone());
+        let link = self.tie(run, (&pair.mapping, pair.table), (&before, None), xml);
         let carries = self.store.capabilities().custom_properties;
         let made = self.make_item(
             run,
@@ -163,26 +163,41 @@ impl Engine {
                 kind: pair.table.kind,
                 folder: pair.mapping.folder.as_deref().map(FolderId::new),
                 properties,
-                link: if carries { link } else { LinkProperties::default() },
+                link: if carries { link.clone() } else { LinkProperties::default() },
                 transaction: pair.mapping.crm_id,
             },
         )?;
         crash_point!("pair.item-created");
-        pair.mapping.original_xml = Some(xml);
+        // Where the store rewrites, the base is what it holds now.
+        if self.store.capabilities().rewrites {
+            let stored = item_state(pair.table, &made);
+            for property in changes.keys() {
+                state.set(*property, stored.get(*property).cloned());
+            }
+        }
+        let xml = original::write(pair.table.table, &state);
+        pair.mapping.original_xml = Some(xml.clone());
         report.item = Some(made.entry_id.to_string());
-        let made = self.tie_again(run, pair, made)?;
+        let made =
+            if carries { self.tie_again(run, pair, made, xml)? } else { Item { link, ..made } };
         self.in_step(run, pair, &made, record)?;
         Ok(report)
     }
 
-    /// A tie names the id of its item, which is known only now.
-    fn tie_again(&mut self, run: &Run, pair: &Pair, made: Item) -> Result<Item, EngineError> {
-        let carries = self.store.capabilities().custom_properties;
-        if !carries || made.link.entry_id.as_ref() == Some(&made.entry_id) {
-            return Ok(made);
-        }
+    /// A tie names the id of its item, and the state that the store made of it: known only now.
+    fn tie_again(
+        &mut self,
+        run: &Run,
+        pair: &Pair,
+        made: Item,
+        xml: String,
+    ) -> Result<Item, EngineError> {
         let mut link = made.link.clone();
         link.entry_id = Some(made.entry_id.clone());
+        link.original_xml = Some(xml);
+        if link == made.link {
+            return Ok(made);
+        }
         let patch = ItemPatch { link: Some(link), ..ItemPatch::default() };
         self.write_item(run, pair.mapping.map_id, &made, patch)
     }

@@ -173,7 +173,8 @@ impl Engine {
                 if ItemForm::of(&item).xml != after.xml {
                     return Ok(Some(format!("The item {id} was changed since; it stays.")));
                 }
-                self.store.delete(&id, Some(&item.change_key))?;
+                let expected = self.condition(&item).cloned();
+                self.store.delete(&id, expected.as_ref())?;
                 Ok(None)
             }
             (Some(before), None) => {
@@ -227,7 +228,8 @@ impl Engine {
             }
         }
         patch.link = Some(before.link());
-        self.store.update(&id, Some(&item.change_key), &patch)?;
+        let expected = self.condition(&item).cloned();
+        self.store.update(&id, expected.as_ref(), &patch)?;
         Ok((!kept.is_empty())
             .then(|| format!("The item {id} was changed since; {} stays.", kept.join(", "))))
     }

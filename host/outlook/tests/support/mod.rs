@@ -81,6 +81,21 @@ impl Shared {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The item as a store with fewer capabilities shows it.
+    fn as_it_can(&self, mut item: Item) -> Item {
+        if !self.1.custom_properties {
+            item.link = LinkProperties::default();
+        }
+        item
+    }
+
+    /// A store that rewrites keeps places in capital letters.
+    fn rewrite(&self, place: Option<&mut PropertyValue>) {
+        if let (true, Some(PropertyValue::Text(text))) = (self.1.rewrites, place) {
+            *text = text.to_uppercase();
+        }
+    }
+
     pub(crate) fn change_capabilities(
         &mut self,
         change: impl FnOnce(&mut offstage_outlook::Capabilities),
@@ -104,13 +119,24 @@ impl MailStore for Shared {
         folder: &FolderId,
         since: Option<&offstage_outlook::ScanMark>,
     ) -> Result<offstage_outlook::Scan, MailStoreError> {
-        self.with(|store| store.scan(folder, since))
+        let mut scan = self.with(|store| store.scan(folder, since))?;
+        if !self.1.custom_properties {
+            scan.rows.iter_mut().for_each(|row| row.link = None);
+        }
+        Ok(scan)
     }
     fn read(&mut self, ids: &[EntryId]) -> Result<Vec<Option<Item>>, MailStoreError> {
-        self.with(|store| store.read(ids))
+        let items = self.with(|store| store.read(ids))?;
+        Ok(items.into_iter().map(|item| item.map(|item| self.as_it_can(item))).collect())
     }
     fn create(&mut self, new: &NewItem) -> Result<Item, MailStoreError> {
-        self.with(|store| store.create(new))
+        let mut new = new.clone();
+        if !self.1.custom_properties {
+            new.link = LinkProperties::default();
+        }
+        self.rewrite(new.properties.get_mut(&Property::Location));
+        let made = self.with(|store| store.create(&new))?;
+        Ok(self.as_it_can(made))
     }
     fn update(
         &mut self,
@@ -118,13 +144,21 @@ impl MailStore for Shared {
         expected: Option<&offstage_outlook::ChangeKey>,
         patch: &ItemPatch,
     ) -> Result<Item, MailStoreError> {
-        self.with(|store| store.update(id, expected, patch))
+        assert!(self.1.conditional_write || expected.is_none(), "it cannot write conditionally");
+        let mut patch = patch.clone();
+        if !self.1.custom_properties {
+            patch.link = None;
+        }
+        self.rewrite(patch.properties.get_mut(&Property::Location).and_then(Option::as_mut));
+        let written = self.with(|store| store.update(id, expected, &patch))?;
+        Ok(self.as_it_can(written))
     }
     fn delete(
         &mut self,
         id: &EntryId,
         expected: Option<&offstage_outlook::ChangeKey>,
     ) -> Result<(), MailStoreError> {
+        assert!(self.1.conditional_write || expected.is_none(), "it cannot write conditionally");
         self.with(|store| store.delete(id, expected))
     }
     fn presence(

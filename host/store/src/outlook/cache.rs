@@ -53,7 +53,8 @@ CREATE TABLE IF NOT EXISTS MappingDetail (
     OriginalXml TEXT,
     Owner BLOB,
     Organizer INTEGER NOT NULL,
-    Manual INTEGER NOT NULL
+    Manual INTEGER NOT NULL,
+    Regarding TEXT
 ) STRICT;
 CREATE TABLE IF NOT EXISTS ChangeDetail (
     ChangeId INTEGER PRIMARY KEY,
@@ -174,6 +175,8 @@ pub struct Mapping {
     pub organizer: bool,
     /// The user tracked it in Outlook.
     pub manual: bool,
+    /// What it is about, as `table:id`, for items that cannot say so themselves.
+    pub regarding: Option<String>,
 }
 
 impl Mapping {
@@ -197,6 +200,7 @@ impl Mapping {
             owner: None,
             organizer: false,
             manual: false,
+            regarding: None,
         }
     }
 }
@@ -280,7 +284,8 @@ pub struct NoteRow {
 
 const MAPPING: &str = "m.MapId, m.CrmId, coalesce(d.FullEntryId, m.EntryId), m.ObjectType,
     m.DeletedLocally, m.Linked, m.Visited, m.VerifiedTime, d.Folder, d.ChangeKey, d.OutlookTicks,
-    d.CrmVersion, d.OriginalXml, d.Owner, d.Organizer, d.Manual";
+    d.CrmVersion, d.OriginalXml, d.Owner, d.Organizer, d.Manual,
+    d.Regarding";
 const FROM_MAPPING: &str = "FROM IDMappingTable AS m JOIN MappingDetail AS d USING (MapId)";
 const CHANGE: &str = "c.ChangeId, c.MapId, e.OutlookTicks, c.OutlookChange, c.CrmTimestamp,
     c.CrmChange, e.CrmVersion, e.Operation, e.Attempts, e.NextAttempt, e.Held, e.Reason";
@@ -356,8 +361,8 @@ impl CacheTx<'_, '_> {
         self.0.execute(sql, &params)?;
         let map_id = if mapping.map_id == 0 { self.0.last_id()? } else { mapping.map_id };
         let sql = "INSERT OR REPLACE INTO MappingDetail (MapId, FullEntryId, Folder, ChangeKey,
-                     OutlookTicks, CrmVersion, OriginalXml, Owner, Organizer, Manual)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+                     OutlookTicks, CrmVersion, OriginalXml, Owner, Organizer, Manual, Regarding)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
         let params = [
             SqlValue::Integer(map_id),
             optional(key.as_ref().and_then(|(_, full)| *full), SqlValue::text),
@@ -369,6 +374,7 @@ impl CacheTx<'_, '_> {
             optional(mapping.owner, SqlValue::Guid),
             SqlValue::Boolean(mapping.organizer),
             SqlValue::Boolean(mapping.manual),
+            optional(mapping.regarding.as_deref(), SqlValue::text),
         ];
         self.0.execute(sql, &params)?;
         Ok(map_id)
@@ -663,6 +669,7 @@ fn read_mapping(cells: &mut Cells<'_>) -> Result<Mapping, StoreError> {
         owner: cells.opt_guid()?,
         organizer: cells.boolean()?,
         manual: cells.boolean()?,
+        regarding: cells.opt_text()?,
     })
 }
 

@@ -1,0 +1,144 @@
+//! The engine over stores that can do less: the same story comes to the same end.
+
+mod support;
+
+use offstage_model::{Entity, Timestamp, Value};
+use offstage_outlook::engine::Place;
+use offstage_outlook::rules::ClientRole;
+use offstage_outlook::{
+    Capabilities, ItemKind, MailStore, Person, Property as P, PropertyValue as V, Regarding,
+};
+use support::{ADA, Client, DAY, MINUTE, NOW, Server, mailbox, text, words};
+
+type Change = fn(&mut Capabilities);
+
+/// What each store lacks.
+const STORES: [(&str, Change); 6] = [
+    ("nothing", |_| {}),
+    ("custom properties", |c| c.custom_properties = false),
+    ("conditional writes", |c| c.conditional_write = false),
+    ("both", |c| {
+        c.custom_properties = false;
+        c.conditional_write = false;
+    }),
+    ("the form that was written", |c| c.rewrites = true),
+    ("quiet writing", |c| c.sends_invitations = true),
+];
+
+fn client(server: &Server, change: Change) -> Client {
+    let mut mail = mailbox(server);
+    mail.change_capabilities(change);
+    let mut client = Client::over(server, mail, ADA);
+    client.engine.register("desk", ClientRole::Primary, false).expect("registered");
+    client
+}
+
+#[test]
+fn the_same_story_over_every_store() {
+    for (lacks, change) in STORES {
+        let server = Server::new();
+        let mut client = client(&server, change);
+        let time = |ms| Value::DateTime(Timestamp(ms));
+        let event = server.create(
+            Entity::new("appointment")
+                .with("subject", Value::text("Review"))
+                .with("location", Value::text("Room 7"))
+                .with("scheduledstart", time(NOW + DAY))
+                .with("scheduledend", time(NOW + DAY + MINUTE)),
+        );
+        client.sync();
+        let item = client.items(ItemKind::Appointment)[0].entry_id.clone();
+        assert_eq!(words(&client.sync()), [], "lacks {lacks}: it rests");
+        // Both sides change other columns.
+        client.edit(&item, P::Subject, text("Review 2"));
+        server.update(Entity::with_id("appointment", event).with("description", Value::text("d")));
+        client.sync();
+        let row = server.get("appointment", event).expect("a row");
+        assert_eq!(row.text("subject"), Some("Review 2"), "lacks {lacks}");
+        assert_eq!(row.text("location"), Some("Room 7"), "lacks {lacks}: what a store rewrites");
+        let shown = client.item(&item).expect("there");
+        assert_eq!(shown.properties[&P::Body], text("d"), "lacks {lacks}");
+        // An item is tracked, with what it is about.
+        let account = server.create(Entity::new("account").with("name", Value::text("Contoso")));
+        let task = client.make(ItemKind::Task, &[(P::Subject, text("Call"))]);
+        let about = Regarding { table: "account".into(), id: account };
+        client.engine.track(&task, Place::Explorer, Some(about)).expect("tracked");
+        let rows = server.all("task");
+        assert_eq!(rows.len(), 1, "lacks {lacks}");
+        let found = rows[0].value("regardingobjectid").as_reference().map(|r| r.id);
+        assert_eq!(found, Some(account), "lacks {lacks}");
+        client.engine.set_regarding(&task, Place::Explorer, None).expect("set");
+        let row = server.get("task", rows[0].id.expect("an id")).expect("a row");
+        assert!(row.value("regardingobjectid").is_null(), "lacks {lacks}");
+        assert_eq!(words(&client.sync()), [], "lacks {lacks}: it rests again");
+        // It is deleted in Outlook, and the rule says what that means.
+        client.mail.delete(&task, None).expect("deleted");
+        client.sync();
+        client.sync();
+        assert_eq!(server.all("task").len(), 0, "lacks {lacks}");
+        assert_eq!(server.all("appointment").len(), 1, "lacks {lacks}");
+        assert_eq!(client.items(ItemKind::Appointment).len(), 1, "lacks {lacks}");
+    }
+}
+
+#[test]
+fn nobody_is_mailed_by_accident() {
+    let server = Server::new();
+    let mut client = client(&server, |c| c.sends_invitations = true);
+    let event = server.create(
+        Entity::new("appointment")
+            .with("subject", Value::text("Review"))
+            .with("scheduledstart", Value::DateTime(Timestamp(NOW + DAY)))
+            .with("scheduledend", Value::DateTime(Timestamp(NOW + DAY + MINUTE))),
+    );
+    server.create(
+        Entity::new("activityparty")
+            .with("activityid", Value::reference("appointment", event))
+            .with("addressused", Value::text("eve@elsewhere.example"))
+            .with("participationtypemask", Value::Option(5)),
+    );
+    client.sync();
+    let item = client.items(ItemKind::Appointment).remove(0);
+    assert!(!item.properties.contains_key(&P::RequiredAttendees), "{item:?}");
+    // The item has none, and that is no wish to remove them from the record.
+    client.edit(&item.entry_id, P::Location, text("Room 7"));
+    client.sync();
+    assert_eq!(server.all("activityparty").len(), 1);
+    // With the user's wish they go out.
+    let mut settings = client.engine.settings().expect("settings");
+    settings.send_invitations = true;
+    client.engine.set_settings(&settings).expect("settings");
+    server.update(Entity::with_id("appointment", event).with("description", Value::text("d")));
+    client.sync();
+    let people =
+        client.item(&item.entry_id).expect("there").properties[&P::RequiredAttendees].clone();
+    assert_eq!(people, V::People(vec![Person::new("", "eve@elsewhere.example")]));
+}
+
+#[test]
+fn a_repeating_appointment_keeps_its_rule_and_zone() {
+    let server = Server::new();
+    let mut client = client(&server, |_| {});
+    let rule = "RRULE:FREQ=WEEKLY;BYDAY=TU\nEXDATE:20270330T080000Z";
+    let item = client.make_tracked(
+        ItemKind::Appointment,
+        &[
+            (P::Subject, text("Weekly")),
+            (P::Start, V::Time(Timestamp(NOW + DAY))),
+            (P::End, V::Time(Timestamp(NOW + DAY + 30 * MINUTE))),
+            (P::Recurrence, text(rule)),
+            (P::TimeZone, text("America/Los_Angeles")),
+        ],
+    );
+    client.sync();
+    let record = client.record_of(&item).expect("tracked");
+    let row = server.get("appointment", record).expect("a row");
+    assert_eq!(row.text("recurrencepattern"), Some(rule));
+    assert_eq!(row.text("timezonename"), Some("America/Los_Angeles"));
+    assert_eq!(row.value("instancetypecode"), &Value::Option(1));
+    // The rule goes away in the CRM, and the group with it.
+    server.update(Entity::with_id("appointment", record).with("recurrencepattern", Value::Null));
+    client.sync();
+    assert!(!client.item(&item).expect("there").properties.contains_key(&P::Recurrence));
+    assert_eq!(words(&client.sync()), []);
+}
