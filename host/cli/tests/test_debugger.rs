@@ -152,6 +152,33 @@ fn gdb_stops_a_plug_in_in_an_offline_operation_and_in_a_playback() {
 }
 
 #[test]
+fn a_captured_run_is_replayed_under_gdb() {
+    let server = Place::new();
+    let _serving = server.serve(&["--dev"]);
+    register(&server);
+    server.good(&["capture", "step", "rollup-on-create"]);
+    let account = server.make(&["account", "name=Alpine Bakery"]);
+    let parent = format!("parentaccountid=account:{account}");
+    server.make(&["opportunity", "name=Pumps", "estimatedvalue=12.50", &parent]);
+    let list = server.good(&["capture", "list"]);
+    let id = list["captures"][0]["id"].as_str().unwrap();
+    // Without a terminal gdb ends at the first prompt, which it shows when the breakpoint is hit.
+    let done = server.run(&["replay", id, "--gdb", "--break", "account_rollup::recompute"]);
+    assert_eq!(done.exit, 0, "{done:?}");
+    let line = line_with(SOURCE, "let query = Query::new(\"account\")");
+    for part in [
+        "hit Breakpoint 1, account_rollup::recompute".to_owned(),
+        format!("account=&account({account})"),
+        format!("account-rollup/src/lib.rs:{line}"),
+    ] {
+        assert!(done.stdout.contains(&part), "no '{part}' in {done:?}");
+    }
+    let release = component("account_rollup.wasm");
+    let done = server.json(&["replay", id, "--gdb", "--with", &release]);
+    assert_eq!(done.exit, 2, "{done:?}");
+}
+
+#[test]
 fn debug_says_what_to_type() {
     let server = Place::new();
     let done = server.json(&["debug"]);

@@ -13,8 +13,9 @@ use offstage_sandbox::{Plugin, Run, RunLimits};
 use offstage_store::{CaptureRow, StoreError, Tx};
 use serde::{Deserialize, Serialize};
 
-/// The most bytes of captures that one root operation keeps until it ends.
-const ROOT_BYTES_MAX: usize = 32 << 20;
+/// The most bytes of captures that one root operation keeps until it ends; what is exported of it
+/// stays within what an import reads.
+const ROOT_BYTES_MAX: usize = 24 << 20;
 /// The largest single document; calls are bounded already, and a context may be large too.
 const DOCUMENT_BYTES_MAX: usize = 8 << 20;
 

@@ -211,12 +211,14 @@ fn files_are_checked_when_they_are_read() {
         ("[]".into(), "damaged"),
         ("{}".into(), "no file of captures"),
         (r#"{"kind":"other","format":1}"#.into(), "no file of captures"),
-        (changed("\"format\": 1", "\"format\": 2"), "its format is 2"),
-        (text.replace("\"format\": 1", "\"format\": 1.5"), "damaged"),
-        (text.replace("\"place\": \"offline\"", "\"place\": \"moon\""), "damaged"),
+        (changed("\"format\":1", "\"format\":2"), "its format is 2"),
+        (changed("[\n{\"format\":1", "[\n{\"format\":9"), "its format is 9"),
+        (changed("\"format\":1", "\"format\":1.5"), "damaged"),
+        (changed("\"captures\"", "\"more\":1,\"captures\""), "damaged"),
+        (changed("\"place\":\"offline\"", "\"place\":\"moon\""), "damaged"),
         (changed("test.Script", ""), "plug-in type"),
         (text.replace(&plugin.sha256(), "00"), "content hash"),
-        (text.replace("\"fuel\": 500000000", "\"fuel\": 18446744073709551615"), "fuel"),
+        (changed("\"fuel\":500000000", "\"fuel\":18446744073709551615"), "fuel"),
         (text[..text.len() / 2].to_owned(), "damaged"),
     ];
     for (bad, expected) in cases {

@@ -12,8 +12,8 @@ use offstage_model::registration::{Package, Step, StepDeclaration};
 use offstage_model::value::EntityReference;
 use offstage_model::{Entity, Request, Timestamp, Value};
 use offstage_store::{
-    ConflictRow, DeviceRow, JournalCounts, JournalFilter, Principal, Receipt, Role, StoreError,
-    TraceFilter, TraceRow, Tx, Winner,
+    CaptureFilter, CaptureRow, ConflictRow, DeviceRow, JournalCounts, JournalFilter, Principal,
+    Receipt, Role, StoreError, TraceFilter, TraceRow, Tx, Winner,
 };
 use support::{id, store};
 
@@ -221,6 +221,53 @@ fn traces_are_listed_newest_first_and_pruned() {
     assert_eq!(ids(TraceFilter { since: Some(Timestamp(4)), ..Default::default() }), [5, 4]);
     assert_eq!(tx.prune_traces(2).unwrap(), 3);
     assert_eq!(tx.traces(&TraceFilter::default(), 10).unwrap().len(), 2);
+}
+
+#[test]
+fn captures_are_found_by_operation_and_bounded_by_count_and_bytes() {
+    let store = store(Role::Device);
+    let mut tx = store.write().unwrap();
+    let row = |n: u128| CaptureRow {
+        id: id(n),
+        time: Timestamp(n as i64),
+        step: if n.is_multiple_of(2) { "even".into() } else { "odd".into() },
+        place: "offline".into(),
+        operation: id(100 + n % 2),
+        package: "samples/x".into(),
+        failed: n == 4,
+        imported: false,
+        bytes: n as u64,
+    };
+    for n in 1..=5u128 {
+        // As many bytes as its number.
+        assert!(tx.put_capture(&row(n), &vec![n as u8; n as usize]).unwrap());
+    }
+    assert!(!tx.put_capture(&row(5), b"again").unwrap());
+    assert_eq!(tx.capture_document(id(3)).unwrap(), Some(vec![3; 3]));
+    assert_eq!(tx.capture_document(id(9)).unwrap(), None);
+    let odd = tx.capture_documents(id(101)).unwrap();
+    assert_eq!(odd, [vec![1; 1], vec![3; 3], vec![5; 5]]);
+    assert_eq!(tx.captures(&CaptureFilter::default(), 1).unwrap(), [row(5)]);
+    let mut ids = |filter: CaptureFilter| -> Vec<u128> {
+        tx.captures(&filter, 10).unwrap().iter().map(|c| c.id.as_u128()).collect()
+    };
+    assert_eq!(ids(CaptureFilter::default()), [5, 4, 3, 2, 1]);
+    assert_eq!(ids(CaptureFilter { step: Some("even".into()), ..Default::default() }), [4, 2]);
+    assert_eq!(ids(CaptureFilter { operation: Some(id(101)), ..Default::default() }), [5, 3, 1]);
+    assert_eq!(ids(CaptureFilter { failed: true, ..Default::default() }), [4]);
+    // Count, bytes, how many go, what stays.
+    let cases: [(usize, u64, usize, &[u128]); 4] = [
+        (5, 15, 0, &[5, 4, 3, 2, 1]),
+        (4, 15, 1, &[5, 4, 3, 2]),
+        (4, 11, 2, &[5, 4]),
+        (0, 15, 2, &[]),
+    ];
+    for (count_max, bytes_max, gone, left) in cases {
+        assert_eq!(tx.prune_captures(count_max, bytes_max).unwrap(), gone);
+        let rows = tx.captures(&CaptureFilter::default(), 10).unwrap();
+        let ids: Vec<u128> = rows.iter().map(|c| c.id.as_u128()).collect();
+        assert_eq!(ids, left, "{count_max} captures, {bytes_max} bytes");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! A floor does the same work with plain SQLite or plain wasmtime and no product at all. What counts
 //! is the ratio; absolute times of a shared machine drift. Never part of the tests.
 
+mod debugging;
 mod floor;
 mod go_offline;
 mod incremental;
@@ -76,12 +77,13 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 7] = [
+const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
     ("incremental", incremental::run),
     ("plugin-call", plugin_call::run),
+    ("debugging", debugging::run),
     ("start", start::run),
     ("outlook", outlook::run),
 ];

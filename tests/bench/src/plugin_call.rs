@@ -14,7 +14,7 @@ use std::time::Duration;
 
 mod bare;
 
-const PLUGIN_TYPE: &str = "test.Script";
+pub(crate) const PLUGIN_TYPE: &str = "test.Script";
 /// One host call and one changed attribute.
 const SCRIPT: &str = "set description s:{now}";
 const TARGET: f64 = 1.5;
@@ -110,7 +110,8 @@ fn target() -> Entity {
         .with("ownerid", Value::reference("systemuser", owner))
 }
 
-fn context() -> ExecutionContext {
+/// The context of the call.
+pub(crate) fn context() -> ExecutionContext {
     let mut context = ExecutionContext {
         depth: 1,
         message_name: "Create".into(),
@@ -127,7 +128,7 @@ fn context() -> ExecutionContext {
 }
 
 /// Services that know nothing.
-struct Answers;
+pub(crate) struct Answers;
 
 impl Services for Answers {
     fn execute(&mut self, _request: Request) -> Result<Response, Fault> {

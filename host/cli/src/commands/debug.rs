@@ -59,7 +59,7 @@ fn answer(process: &Running, script: &Path, program: &Path) -> Output {
         .text("  (gdb) break src/lib.rs:40        # or a function: break roll_up")
         .text("  (gdb) continue                   # now run the operation in another terminal")
         .text("  (gdb) info args                  # then: info locals, next, step, finish, detach")
-        .text(format!("\nlldb (version 22 or newer; Debian 12's own 14 finds no plug-in):\n  $ {lldb}"))
+        .text(format!("\nlldb (version 22; Debian: lldb-22):\n  $ {lldb}"))
         .text("  (lldb) breakpoint set --file /full/path/of/src/lib.rs --line 40")
         .text("  (lldb) continue")
         .text("  (lldb) expression __vmctx->set() # once per stop, before pointers are followed")

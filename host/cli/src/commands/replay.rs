@@ -18,6 +18,7 @@ use offstage_sandbox::{DebugPlugins, Sandbox, SandboxOptions};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeSet;
 
 mod gdb;
 mod pair;
@@ -49,6 +50,9 @@ pub(crate) struct Replay {
     /// What gdb runs; for this program only
     #[arg(long, hide = true)]
     for_debugger: bool,
+    /// The secure configuration for the same; for this program only
+    #[arg(long, hide = true, value_name = "FILE")]
+    secret_file: Option<FileArgument>,
 }
 
 /// What the data directory knows.
@@ -66,11 +70,15 @@ impl Replay {
             return pair::show(&captures, self.id.as_deref());
         }
         let capture = self.chosen(&captures)?;
-        let (component, secret) = self.component(arguments, capture)?;
+        let (component, mut secret) = self.component(arguments, capture)?;
+        if let Some(file) = &self.secret_file {
+            secret = Some(file.read_text()?);
+        }
         if self.gdb {
             return gdb::run(&gdb::Session {
                 capture,
                 component: &component,
+                secret: secret.as_deref(),
                 breakpoints: &self.breakpoints,
             });
         }
@@ -98,8 +106,10 @@ impl Replay {
             Err(_) if in_files => {}
             Err(error) => return Err(error),
         }
+        let mut seen = BTreeSet::new();
+        captures.retain(|capture| seen.insert(capture.id));
+        // Runs in the order in which they began; what began at once stays as it was recorded.
         captures.sort_by_key(|capture| capture.time);
-        captures.dedup_by_key(|capture| capture.id);
         Ok(captures)
     }
 

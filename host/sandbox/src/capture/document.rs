@@ -334,6 +334,7 @@ impl Capture {
 
 /// An exported file: captures of one or several runs.
 #[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaptureFile {
     kind: String,
     format: u16,
@@ -341,20 +342,20 @@ pub struct CaptureFile {
 }
 
 impl CaptureFile {
-    /// The bytes of a file with these captures.
+    /// The bytes of a file with these captures: one per line, without white space, since deep
+    /// structures would take several times the room with it.
     #[must_use]
     pub fn write(captures: &[Capture]) -> Vec<u8> {
-        let form = |capture: &Capture| {
-            serde_json::to_value(capture).expect("BUG: model types always have a JSON form")
-        };
-        let file = Self {
-            kind: FILE_KIND.to_owned(),
-            format: CAPTURE_FORMAT,
-            captures: captures.iter().map(form).collect(),
-        };
-        let mut bytes =
-            serde_json::to_vec_pretty(&file).expect("BUG: a JSON value always has a text");
-        bytes.push(b'\n');
+        let head =
+            format!("{{\"kind\":\"{FILE_KIND}\",\"format\":{CAPTURE_FORMAT},\"captures\":[\n");
+        let mut bytes = head.into_bytes();
+        for (index, capture) in captures.iter().enumerate() {
+            if index > 0 {
+                bytes.extend_from_slice(b",\n");
+            }
+            bytes.extend_from_slice(&capture.freeze());
+        }
+        bytes.extend_from_slice(b"\n]}\n");
         bytes
     }
 

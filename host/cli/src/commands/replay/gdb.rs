@@ -16,6 +16,7 @@ use std::process::Command;
 pub(super) struct Session<'a> {
     pub(super) capture: &'a Capture,
     pub(super) component: &'a [u8],
+    pub(super) secret: Option<&'a str>,
     pub(super) breakpoints: &'a [String],
 }
 
@@ -29,11 +30,14 @@ pub(super) fn run(session: &Session<'_>) -> Result<Output, CliError> {
     }
     let folder = tempfile::tempdir()
         .map_err(|error| CliError::file("make a folder in", &std::env::temp_dir(), &error))?;
+    // Readable by this user only, and gone with gdb.
     let capture = folder.path().join("capture.json");
     let plugin = folder.path().join("plugin.wasm");
+    let secret = folder.path().join("secret");
     let files = [
         (&capture, CaptureFile::write(std::slice::from_ref(session.capture))),
         (&plugin, session.component.to_vec()),
+        (&secret, session.secret.unwrap_or_default().into()),
     ];
     for (path, bytes) in files {
         std::fs::write(path, bytes).map_err(|error| CliError::file("write", path, &error))?;
@@ -53,6 +57,7 @@ pub(super) fn run(session: &Session<'_>) -> Result<Output, CliError> {
     }
     gdb.arg("--args").arg(program).arg("--data").arg(folder.path().join("none"));
     gdb.args(["replay", "--for-debugger", "--file"]).arg(&capture).arg("--with").arg(&plugin);
+    gdb.arg("--secret-file").arg(&secret);
     let status = gdb.status().map_err(|error| no_gdb(&error))?;
     let json = json!({ "gdb": status.code() });
     let exit = if status.success() { Exit::Done } else { Exit::Internal };
