@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use offstage_build::{BuildError, Language, install_tools};
 
-use crate::{guests, workspace};
+use crate::{guests, servers, workspace};
 
 /// The target that plug-ins are built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -25,6 +25,8 @@ pub(crate) fn run() -> Result<()> {
         install_tools(language, &guests::language_folders()).map_err(with_hint)?;
         println!("ready: the tools of {language} are installed");
     }
+    servers::ensure_installed()?;
+    println!("ready: the servers for the mail stores are installed");
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{debug_guests, guests, setup, tidy, workspace};
+use crate::{debug_guests, guests, servers, setup, tidy, workspace};
 
 /// Workspaces of plug-ins with tests of their own.
 const PLUGIN_WORKSPACES: [&str; 1] = ["sample-plugins"];
@@ -26,6 +26,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     guests::build_all()?;
     debug_guests::build()?;
     setup::ensure_gdb()?;
+    servers::ensure_installed()?;
     tidy::run()?;
     test_languages()?;
     for folder in PLUGIN_WORKSPACES {
@@ -37,6 +38,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     println!("testing the main workspace");
     let mut command = runner();
     command.arg("--workspace").args(arguments).current_dir(workspace::root());
+    // A test without its server fails instead of being skipped.
+    command.env("OFFSTAGE_SERVERS", "required");
     succeed(command, "the main workspace")
 }
 

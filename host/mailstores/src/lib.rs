@@ -5,4 +5,7 @@
 //! was not given.
 
 pub mod codec;
+pub mod dav;
+pub mod graph;
+pub mod http;
 pub mod pst;

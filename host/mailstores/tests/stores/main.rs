@@ -6,7 +6,12 @@
 )]
 
 mod corpus;
+mod graph_double;
+mod servers;
+mod suite;
 mod test_corpus;
+mod test_dav;
+mod test_graph;
 mod test_icalendar;
 mod test_no_forgotten;
 mod test_pst;

@@ -1,0 +1,250 @@
+//! A double of Microsoft Graph that answers in the documented shapes, with paging, tokens that it
+//! forgets, and a script of faults. It fails a test that asks for anything that mails somebody.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use offstage_mailstores::http::{Http, HttpAnswer, HttpFailure, HttpRequest};
+use serde_json::{Value, json};
+
+pub(crate) const BASE: &str = "https://graph.example/v1.0";
+const PAGE: usize = 2;
+
+#[derive(Default)]
+pub(crate) struct State {
+    /// By collection and id; a deleted one is `None`.
+    items: BTreeMap<(String, String), (u64, Option<Value>)>,
+    version: u64,
+    /// Statuses that are answered instead, before anything is done.
+    pub(crate) faults: VecDeque<(u16, Vec<(String, String)>)>,
+    /// The answers that get lost after the work was done.
+    pub(crate) lose: u32,
+    pub(crate) forget_tokens: bool,
+    pub(crate) next_link_elsewhere: bool,
+    pub(crate) asked: Vec<(String, String)>,
+}
+
+/// The double; clones share their state.
+#[derive(Clone, Default)]
+pub(crate) struct Double(pub(crate) Arc<Mutex<State>>);
+
+impl Http for Double {
+    fn send(&mut self, request: &HttpRequest) -> Result<HttpAnswer, HttpFailure> {
+        let mut state = self.0.lock().unwrap();
+        state.asked.push((request.method.to_owned(), request.url.clone()));
+        let header = |name: &str| {
+            let found = request.headers.iter().find(|(header, _)| *header == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        assert!(header("prefer").contains("IdType=\"ImmutableId\""), "{request:?}");
+        assert_eq!(header("authorization"), "Bearer token-1");
+        let path = request.url.strip_prefix(BASE).expect("the one origin").to_owned();
+        for mailing in
+            ["/send", "/accept", "/decline", "/tentativelyAccept", "/cancel", "/forward", "/reply"]
+        {
+            assert!(!path.contains(mailing), "{path} would mail somebody");
+        }
+        if let Some((status, headers)) = state.faults.pop_front() {
+            return Ok(HttpAnswer { status, headers, body: Vec::new() });
+        }
+        let body = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+        let query = decoded(query);
+        let (status, answer) =
+            state.answer(request.method, path, &query, &header("if-match"), body);
+        if request.method == "POST" && state.lose > 0 {
+            state.lose -= 1;
+            return Err(HttpFailure {
+                url: request.url.clone(),
+                reason: "the answer was lost".into(),
+            });
+        }
+        let body = if answer.is_null() { Vec::new() } else { answer.to_string().into_bytes() };
+        Ok(HttpAnswer { status, headers: Vec::new(), body })
+    }
+}
+
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
+        let byte = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.push(byte.unwrap_or(bytes[at]));
+        at += if byte.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn error(status: u16, code: &str) -> (u16, Value) {
+    (status, json!({"error": {"code": code, "message": code}}))
+}
+
+impl State {
+    /// Puts an item in, as another client would.
+    pub(crate) fn put(&mut self, collection: &str, id: &str, mut item: Value) {
+        // An empty mailbox hands out token 1.
+        self.version = self.version.max(1) + 1;
+        item["id"] = json!(id);
+        item["@odata.etag"] = json!(format!("W/\"{}\"", self.version));
+        item["lastModifiedDateTime"] = json!(format!("2026-11-25T10:00:{:02}Z", self.version % 60));
+        self.items.insert((collection.to_owned(), id.to_owned()), (self.version, Some(item)));
+    }
+
+    fn answer(
+        &mut self,
+        method: &str,
+        path: &str,
+        query: &str,
+        etag: &str,
+        body: Value,
+    ) -> (u16, Value) {
+        if path == "/me/todo/lists" {
+            let lists = json!([{"id": "L0", "wellknownListName": "none"}, {"id": "L1", "wellknownListName": "defaultList"}]);
+            return (200, json!({"value": lists}));
+        }
+        if let Some(collection) = path.strip_suffix("/delta") {
+            let collection = collection.replace("calendarView", "events");
+            return self.delta(&collection, query);
+        }
+        if let Some((item, extension)) = path.split_once("/extensions") {
+            assert_eq!(extension.is_empty(), method == "POST", "{path}");
+            return self.extend(item, body);
+        }
+        let (collection, id) = path.rsplit_once('/').unwrap();
+        if ["contacts", "events", "tasks"].contains(&id) {
+            return if method == "POST" {
+                self.create(path, body)
+            } else {
+                self.filter(path, query)
+            };
+        }
+        self.one(method, collection, id, etag, body)
+    }
+
+    fn delta(&mut self, collection: &str, query: &str) -> (u16, Value) {
+        let number = |name: &str| {
+            query.split('&').find_map(|part| part.strip_prefix(name)).map(str::to_owned)
+        };
+        let (since, offset) = match (number("$deltatoken="), number("$skiptoken=")) {
+            (Some(_), _) if self.forget_tokens => {
+                self.forget_tokens = false;
+                return error(410, "SyncStateNotFound");
+            }
+            (Some(token), _) => (token.parse().unwrap(), 0),
+            (_, Some(skip)) => {
+                let (since, offset) = skip.split_once('.').unwrap();
+                (since.parse().unwrap(), offset.parse().unwrap())
+            }
+            _ => (0u64, 0usize),
+        };
+        let of_folder = |(key, (version, item)): (&(String, String), &(u64, Option<Value>))| {
+            let mine = key.0 == collection && *version > since && (since > 0 || item.is_some());
+            mine.then(|| match item {
+                Some(item) => item.clone(),
+                None => json!({"id": key.1, "@removed": {"reason": "deleted"}}),
+            })
+        };
+        let all: Vec<Value> = self.items.iter().filter_map(of_folder).collect();
+        let page: Vec<Value> = all.iter().skip(offset).take(PAGE).cloned().collect();
+        let here = collection.replace("/me/events", "/me/calendarView");
+        let base = if self.next_link_elsewhere { "https://elsewhere.example/v1.0" } else { BASE };
+        let mut answer = json!({"value": page});
+        if offset + PAGE < all.len() {
+            answer["@odata.nextLink"] =
+                json!(format!("{base}{here}/delta?$skiptoken={since}.{}", offset + PAGE));
+        } else {
+            answer["@odata.deltaLink"] =
+                json!(format!("{BASE}{here}/delta?$deltatoken={}", self.version.max(1)));
+        }
+        (200, answer)
+    }
+
+    fn filter(&self, collection: &str, query: &str) -> (u16, Value) {
+        let filter = query.split("&$").next().unwrap();
+        let matches = |item: &Value| {
+            let title = item["title"].as_str().map(|title| format!("title eq '{title}'"));
+            let props = item["singleValueExtendedProperties"].as_array().into_iter().flatten();
+            let mut values =
+                props.filter_map(|one| Some((one["id"].as_str()?, one["value"].as_str()?)));
+            title.is_some_and(|title| filter.contains(&title))
+                || values.any(|(id, value)| {
+                    filter.contains(&format!("ep/id eq '{id}' and ep/value eq '{value}'"))
+                })
+        };
+        let mine = self.items.iter().filter(|(key, _)| key.0 == collection);
+        let found = mine.filter_map(|(_, (_, item))| item.clone()).filter(matches);
+        (200, json!({"value": found.collect::<Vec<_>>()}))
+    }
+
+    fn create(&mut self, collection: &str, mut body: Value) -> (u16, Value) {
+        if collection == "/me/events" {
+            for name in ["start", "end"] {
+                let at = body[name]["dateTime"].as_str().unwrap().to_owned();
+                body[name]["dateTime"] = json!(format!("{at}.0000000"));
+            }
+            body["iCalUId"] = json!(format!("040000008200E00074C5B7101A82E008{}", self.version));
+        }
+        let id = format!("Id{}=", self.version + 1);
+        self.put(collection, &id, body);
+        (201, self.items[&(collection.to_owned(), id)].1.clone().unwrap())
+    }
+
+    fn one(
+        &mut self,
+        method: &str,
+        collection: &str,
+        id: &str,
+        etag: &str,
+        body: Value,
+    ) -> (u16, Value) {
+        let key = (collection.to_owned(), id.to_owned());
+        let Some((_, Some(item))) = self.items.get(&key) else {
+            return error(404, "ErrorItemNotFound");
+        };
+        let mut item = item.clone();
+        if method == "GET" {
+            return (200, item);
+        }
+        if !etag.is_empty() && item["@odata.etag"] != json!(etag) {
+            return error(412, "ErrorIrresolvableConflict");
+        }
+        if method == "DELETE" {
+            self.version += 1;
+            self.items.insert(key, (self.version, None));
+            return (204, Value::Null);
+        }
+        merge(&mut item, body);
+        self.put(collection, id, item.clone());
+        (200, self.items[&key].1.clone().unwrap())
+    }
+
+    fn extend(&mut self, item: &str, body: Value) -> (u16, Value) {
+        let (collection, id) = item.rsplit_once('/').unwrap();
+        let key = (collection.to_owned(), id.to_owned());
+        let Some((_, Some(there))) = self.items.get(&key) else {
+            return error(404, "ErrorItemNotFound");
+        };
+        let mut there = there.clone();
+        there["extensions"] = json!([body]);
+        self.put(collection, id, there);
+        (201, json!({}))
+    }
+}
+
+/// What a PATCH does: fields are replaced, extended properties by their id.
+fn merge(item: &mut Value, body: Value) {
+    for (name, value) in body.as_object().unwrap() {
+        if name != "singleValueExtendedProperties" {
+            item[name] = value.clone();
+            continue;
+        }
+        let mut all = item[name].as_array().cloned().unwrap_or_default();
+        for new in value.as_array().unwrap() {
+            all.retain(|old| old["id"] != new["id"]);
+            all.push(new.clone());
+        }
+        item[name] = Value::Array(all);
+    }
+}

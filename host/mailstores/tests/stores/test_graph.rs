@@ -1,0 +1,225 @@
+//! Microsoft Graph against the double: the suite, and what only Graph does.
+
+use offstage_mailstores::graph::{GraphOptions, GraphStore};
+use offstage_mailstores::http::Credentials;
+use offstage_outlook::{
+    EntryId, FolderId, ItemKind, ItemPatch, LinkProperties, MailStore, MailStoreError, Person,
+    Property, PropertyValue, ScanMark,
+};
+use serde_json::json;
+
+use crate::graph_double::{BASE, Double};
+use crate::suite;
+use crate::test_dav::Fixed;
+
+fn connect(double: &Double) -> GraphStore {
+    let options = GraphOptions {
+        url: BASE.to_owned(),
+        credentials: Credentials::Bearer("token-1".to_owned()),
+        mail_attendees: false,
+    };
+    GraphStore::connect(Box::new(double.clone()), Box::new(Fixed), options).unwrap()
+}
+
+fn only(property: Property, value: PropertyValue) -> ItemPatch {
+    ItemPatch { properties: [(property, Some(value))].into(), link: None }
+}
+
+#[test]
+fn graph_is_a_mail_store() {
+    let mut store = connect(&Double::default());
+    for kind in [ItemKind::Contact, ItemKind::Appointment, ItemKind::Task] {
+        suite::check_kinds(&mut store, &[kind]);
+    }
+    let mail = suite::sample(ItemKind::Email, 1);
+    assert!(matches!(store.create(&mail), Err(MailStoreError::Refused { .. })));
+}
+
+#[test]
+fn a_lost_answer_makes_no_second_item() {
+    for kind in [ItemKind::Contact, ItemKind::Appointment] {
+        let double = Double::default();
+        let mut store = connect(&double);
+        double.0.lock().unwrap().lose = 1;
+        let new = suite::sample(kind, 1);
+        assert!(matches!(store.create(&new), Err(MailStoreError::Transient { .. })));
+        store.create(&new).unwrap();
+        let folder =
+            store.folders().unwrap().into_iter().find(|folder| folder.kind == kind).unwrap();
+        assert_eq!(store.scan(&folder.id, None).unwrap().rows.len(), 1, "{kind}");
+    }
+}
+
+#[test]
+fn faults_have_the_class_that_decides_what_is_next() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    let cases = [(429, "12"), (503, "12"), (401, ""), (500, ""), (403, "")];
+    for (status, wait) in cases {
+        let header = vec![("retry-after".to_owned(), wait.to_owned())];
+        double.0.lock().unwrap().faults.push_back((status, header));
+        let error = store.scan(&FolderId::new("contacts"), None).unwrap_err();
+        let fits = match (status, &error) {
+            (429 | 503, MailStoreError::Throttled { retry_after, .. }) => {
+                retry_after.as_secs() == 12
+            }
+            (401, MailStoreError::NeedsAttention { .. })
+            | (500, MailStoreError::Transient { .. }) => true,
+            (403, MailStoreError::Refused { .. }) => true,
+            _ => false,
+        };
+        assert!(fits, "{status}: {error:?}");
+    }
+}
+
+#[test]
+fn a_forgotten_token_lists_everything() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    for number in 0..5 {
+        double.0.lock().unwrap().put(
+            "/me/contacts",
+            &format!("C{number}"),
+            json!({"givenName": "x"}),
+        );
+    }
+    let folder = FolderId::new("contacts");
+    let first = store.scan(&folder, None).unwrap();
+    assert_eq!((first.rows.len(), first.complete), (5, true), "pages are put together");
+    let nothing = store.scan(&folder, Some(&first.mark)).unwrap();
+    assert!(nothing.rows.is_empty() && !nothing.complete);
+    double.0.lock().unwrap().forget_tokens = true;
+    let again = store.scan(&folder, Some(&first.mark)).unwrap();
+    assert_eq!((again.rows.len(), again.complete), (5, true));
+}
+
+#[test]
+fn a_window_that_grew_old_is_moved_on() {
+    let mut store = connect(&Double::default());
+    let folder = FolderId::new("calendar");
+    let scan = store.scan(&folder, None).unwrap();
+    let (day, link) = scan.mark.0.split_once('|').unwrap();
+    let old = ScanMark(format!("{}|{link}", day.parse::<i64>().unwrap() - 31));
+    assert!(store.scan(&folder, Some(&old)).unwrap().complete);
+    assert!(!store.scan(&folder, Some(&scan.mark)).unwrap().complete);
+}
+
+#[test]
+fn the_token_stays_with_its_server() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    for number in 0..5 {
+        double.0.lock().unwrap().put("/me/contacts", &format!("C{number}"), json!({}));
+    }
+    double.0.lock().unwrap().next_link_elsewhere = true;
+    let error = store.scan(&FolderId::new("contacts"), None).unwrap_err();
+    assert!(matches!(error, MailStoreError::NeedsAttention { .. }), "{error:?}");
+    assert!(double.0.lock().unwrap().asked.iter().all(|(_, url)| url.starts_with(BASE)));
+}
+
+#[test]
+fn nobody_is_mailed_by_accident() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    let meeting = json!({
+        "subject": "Review", "isAllDay": false,
+        "start": {"dateTime": "2026-12-01T10:00:00.0000000", "timeZone": "UTC"},
+        "end": {"dateTime": "2026-12-01T11:00:00.0000000", "timeZone": "UTC"},
+        "attendees": [{"type": "required", "emailAddress": {"name": "Kim", "address": "kim@example.org"}}]
+    });
+    double.0.lock().unwrap().put("/me/events", "M=", meeting);
+    let id = EntryId::new("event/M=");
+    let refused = [
+        store.update(&id, None, &only(Property::Subject, PropertyValue::text("New"))).map(|_| ()),
+        store.delete(&id, None),
+    ];
+    let mut new = suite::sample(ItemKind::Appointment, 1);
+    let people = PropertyValue::People(vec![Person::new("Kim", "kim@example.org")]);
+    new.properties.insert(Property::RequiredAttendees, people);
+    for result in refused.into_iter().chain([store.create(&new).map(|_| ())]) {
+        assert!(matches!(result, Err(MailStoreError::Refused { .. })), "{result:?}");
+    }
+    let writes = |double: &Double| {
+        double.0.lock().unwrap().asked.iter().filter(|(method, _)| method != "GET").count()
+    };
+    assert_eq!(writes(&double), 0);
+    // The tie alone is no change that anybody hears of.
+    let tie = ItemPatch {
+        link: Some(suite::sample(ItemKind::Appointment, 1).link),
+        ..ItemPatch::default()
+    };
+    assert_ne!(store.update(&id, None, &tie).unwrap().link, LinkProperties::default());
+    assert_eq!(writes(&double), 1);
+}
+
+#[test]
+fn series_travel_as_rules_and_what_has_no_words_is_refused() {
+    let cases = [
+        "RRULE:FREQ=DAILY;COUNT=5",
+        "RRULE:FREQ=WEEKLY;INTERVAL=2;BYDAY=TU,TH;WKST=SU",
+        "RRULE:FREQ=MONTHLY;BYMONTHDAY=15",
+        "RRULE:FREQ=MONTHLY;BYDAY=-1FR",
+        "RRULE:FREQ=YEARLY;BYMONTHDAY=24;BYMONTH=12",
+        "RRULE:FREQ=YEARLY;UNTIL=20300101;BYDAY=2MO;BYMONTH=5",
+    ];
+    for rule in cases {
+        let mut store = connect(&Double::default());
+        let mut new = suite::sample(ItemKind::Appointment, 1);
+        new.properties.insert(Property::Recurrence, PropertyValue::text(rule));
+        let made = store.create(&new).unwrap();
+        let read = made.properties.get(&Property::Recurrence).map(ToString::to_string);
+        let parts = |text: &str| {
+            let mut parts: Vec<String> = text.split([';', ':']).map(str::to_owned).collect();
+            parts.sort();
+            parts
+        };
+        assert_eq!(read.as_deref().map(parts), Some(parts(rule)), "{rule}");
+    }
+    let foreign = [
+        "RRULE:FREQ=HOURLY",
+        "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1",
+        "RRULE:FREQ=DAILY\nEXDATE:20270329",
+    ];
+    for rule in foreign {
+        let mut store = connect(&Double::default());
+        let mut new = suite::sample(ItemKind::Appointment, 1);
+        new.properties.insert(Property::Recurrence, PropertyValue::text(rule));
+        let result = store.create(&new);
+        assert!(matches!(result, Err(MailStoreError::Refused { .. })), "{rule}: {result:?}");
+    }
+}
+
+#[test]
+fn days_stay_days_and_mail_is_read() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    let all_day = json!({
+        "subject": "Fair", "isAllDay": true, "showAs": "free",
+        "start": {"dateTime": "2026-03-29T00:00:00.0000000", "timeZone": "Tonga Standard Time"},
+        "end": {"dateTime": "2026-04-01T00:00:00.0000000", "timeZone": "Tonga Standard Time"}
+    });
+    let letter = json!({
+        "subject": "Hello", "internetMessageId": "<1@example.org>", "isDraft": false,
+        "receivedDateTime": "2026-11-25T10:00:00Z", "sentDateTime": "2026-11-25T09:59:00Z",
+        "body": {"contentType": "html", "content": "<p>Hi <b>there</b></p>"},
+        "from": {"emailAddress": {"name": "Kim", "address": "kim@example.org"}},
+        "toRecipients": [{"emailAddress": {"name": "Jo", "address": "jo@example.org"}}]
+    });
+    {
+        let mut state = double.0.lock().unwrap();
+        state.put("/me/events", "E=", all_day);
+        state.put("/me/messages", "M=", letter);
+        state.put("/me/mailFolders/inbox/messages", "M=", json!({"isDraft": false}));
+        state.put("/me/mailFolders/inbox/messages", "D=", json!({"isDraft": true}));
+    }
+    let event = store.read(&[EntryId::new("event/E=")]).unwrap().remove(0).unwrap();
+    let day = |text: &str| Some(PropertyValue::Date(text.parse().unwrap()));
+    assert_eq!(event.properties.get(&Property::Start).cloned(), day("2026-03-29"));
+    assert_eq!(event.properties.get(&Property::End).cloned(), day("2026-04-01"));
+    let inbox = store.scan(&FolderId::new("inbox"), None).unwrap();
+    assert_eq!(inbox.rows.len(), 1, "drafts take no part");
+    let item = store.read(&[inbox.rows[0].entry_id.clone()]).unwrap().remove(0).unwrap();
+    assert_eq!(item.properties.get(&Property::Body), Some(&PropertyValue::text("Hi there")));
+    let id = PropertyValue::text("<1@example.org>");
+    assert_eq!(item.properties.get(&Property::MessageId), Some(&id));
+}
