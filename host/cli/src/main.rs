@@ -4,7 +4,9 @@
 //! touches a row itself.
 
 mod arguments;
+mod audit;
 mod bootstrap;
+mod build;
 mod commands;
 mod connection;
 mod control;
@@ -16,7 +18,9 @@ mod listen;
 mod machine;
 mod outlook_link;
 mod output;
+mod policy_file;
 mod progress;
+mod requests;
 mod rows;
 mod running;
 mod sign_in;

@@ -13,19 +13,41 @@ pub(crate) fn path(data: &Path) -> PathBuf {
     data.join("trust.toml")
 }
 
-/// The text of the trust file; empty when there is none.
-pub(crate) fn text(data: &Path) -> Result<String, CliError> {
-    let path = path(data);
-    match std::fs::read_to_string(&path) {
+/// The text of a policy or trust file; empty when there is none. A file that others can write is
+/// refused: it would not be the operator who decides (attack E05).
+pub(crate) fn text(path: &Path) -> Result<String, CliError> {
+    refuse_written_by_others(path)?;
+    match std::fs::read_to_string(path) {
         Ok(text) => Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        Err(error) => Err(CliError::file("read", &path, &error)),
+        Err(error) => Err(CliError::file("read", path, &error)),
     }
+}
+
+#[cfg(unix)]
+fn refuse_written_by_others(path: &Path) -> Result<(), CliError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Ok(metadata) = std::fs::metadata(path) else {
+        return Ok(());
+    };
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o022 == 0 {
+        return Ok(());
+    }
+    let text =
+        format!("Others can write '{}' (mode {mode:o}), so it does not count.", path.display());
+    Err(CliError::new(Exit::Denied, text).hint(format!("`chmod go-w {}`", path.display())))
+}
+
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "it has the form of the other one")]
+fn refuse_written_by_others(_: &Path) -> Result<(), CliError> {
+    Ok(())
 }
 
 /// The trust file of a data directory. A missing one allows nothing.
 pub(crate) fn load(data: &Path) -> Result<TrustFile, CliError> {
-    let text = text(data)?;
+    let text = text(&path(data))?;
     if text.is_empty() {
         return Ok(TrustFile::missing(&path(data).display().to_string()));
     }
@@ -46,7 +68,7 @@ pub(crate) fn pin(
     sha256: &str,
     reason: &str,
 ) -> Result<TrustFile, CliError> {
-    let mut text = text(data)?;
+    let mut text = text(&path(data))?;
     if text.is_empty() {
         text.push_str("# Plug-in packages that may run in this data directory. No rule: denied.\n");
     }

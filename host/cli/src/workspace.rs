@@ -3,11 +3,12 @@
 //! Never runs a command; commands get a workspace. One process has a directory at a time, by the
 //! store's lock.
 
+use crate::audit::FileAudit;
 use crate::connection::Connection;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::machine::{SystemClock, SystemRandom};
-use crate::{bootstrap, trust};
+use crate::{bootstrap, policy_file, trust};
 use cap_std::ambient_authority;
 use offstage_model::{Catalog, Clock, Fault, Randomness, Request, Response, Uuid};
 use offstage_pipeline::{
@@ -218,6 +219,8 @@ pub(crate) fn pipeline(data: &Path, side: Side, debug: DebugPlugins) -> Result<P
         store,
         sandbox: Arc::new(sandbox(data, debug)?),
         trust: trust::load(data)?,
+        policy: policy_file::load(data)?,
+        audit: Arc::new(FileAudit::new(data)),
         side,
         clock,
         random,

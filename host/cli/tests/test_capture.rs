@@ -34,7 +34,16 @@ fn pair() -> (Place, Serving, Place, String) {
     device.good(&["connect", &serving.url]);
     for file in PACKAGES.map(component) {
         for place in [&server, &device] {
-            place.good(&["policy", "trust", "pin", &file, "--reason", "a test"]);
+            place.good(&[
+                "policy",
+                "trust",
+                "pin",
+                &file,
+                "--reason",
+                "a test",
+                "--grant",
+                "requested",
+            ]);
         }
         server.good(&["plugin", "add", &file]);
     }

@@ -36,7 +36,7 @@ fn packages() -> [String; 2] {
 }
 
 fn trust(place: &Place, file: &str) {
-    place.good(&["policy", "trust", "pin", file, "--reason", "a test"]);
+    place.good(&["policy", "trust", "pin", file, "--reason", "a test", "--grant", "requested"]);
 }
 
 fn pid(place: &Place) -> u64 {

@@ -254,6 +254,9 @@ pub struct TypeDeclaration {
     /// Its steps.
     #[serde(default)]
     pub steps: Vec<StepDeclaration>,
+    /// What it asks the operator to allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<CapabilityDeclaration>,
 }
 
 /// Everything that a component declares about itself.
@@ -266,6 +269,67 @@ pub struct PackageDeclaration {
     /// Its plug-in types.
     #[serde(default)]
     pub types: Vec<TypeDeclaration>,
+    /// What the package as a whole asks the operator to allow.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests: Vec<CapabilityDeclaration>,
+}
+
+impl PackageDeclaration {
+    /// Everything that the package asks for: the package's own requests, then those of each type.
+    pub fn all_requests(&self) -> impl Iterator<Item = &CapabilityDeclaration> {
+        self.requests.iter().chain(self.types.iter().flat_map(|t| &t.requests))
+    }
+}
+
+/// One capability as it is written: in a plug-in's source, a manifest, a policy or a trust file.
+///
+/// Exactly one of `table`, `message`, `impersonate`, `directory`, `http`, `secret` and `limit` says
+/// what it is about; the other keys say more about that one. `offstage-policy` checks it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CapabilityDeclaration {
+    /// Rows of this table; `*` is every table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table: Option<String>,
+    /// For a table: `create`, `read`, `update`, `delete`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub verbs: Vec<String>,
+    /// For a table: the columns; `*` is every column.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Sending this message; `*` is every message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// Acting as this user, by id; `*` is every user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonate: Option<String>,
+    /// Files in the directory that the policy has under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// For a directory: `read`, `write`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub access: Vec<String>,
+    /// For a directory: the most bytes that the plug-in may keep there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_max: Option<u64>,
+    /// For a directory: the most files that the plug-in may keep there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_max: Option<u64>,
+    /// HTTP requests to this origin: scheme, host and port, such as `https://*.example.com`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// Using the secret that the host has under this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// Another value for this limit of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<String>,
+    /// For a limit: its value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<u64>,
+    /// Why; requests must say it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// A registered package, without its content.

@@ -198,6 +198,24 @@ impl Request {
         }
     }
 
+    /// The query of a RetrieveMultiple.
+    #[must_use]
+    pub fn query(&self) -> Option<&Query> {
+        match self.parameters.get(parameter::QUERY) {
+            Some(Parameter::Query(query)) => Some(query),
+            _ => None,
+        }
+    }
+
+    /// The query of a RetrieveMultiple.
+    #[must_use]
+    pub fn query_mut(&mut self) -> Option<&mut Query> {
+        match self.parameters.get_mut(parameter::QUERY) {
+            Some(Parameter::Query(query)) => Some(query),
+            _ => None,
+        }
+    }
+
     /// The error for a parameter that is absent or of another kind.
     #[must_use]
     pub fn missing(&self, name: &str, expected: &str) -> Fault {

@@ -9,13 +9,16 @@
 
 mod access;
 mod alias;
+mod audit;
 mod caller;
 mod capture;
 mod context;
+mod guard;
 mod images;
 mod main_operation;
 mod operation;
 mod options;
+mod package;
 mod playback;
 mod reconcile;
 mod registration;
@@ -27,11 +30,14 @@ mod stages;
 mod step_run;
 mod subject;
 mod suspension;
+mod touched;
 mod trace;
 
+pub use audit::{Audit, AuditRecord, LogAudit};
 pub use caller::{CallOptions, Caller, Superseded};
 pub use capture::{CaptureMode, CapturePolicy};
 pub use options::{Limits, Organization, PipelineOptions, Side};
+pub use package::facts;
 pub use playback::{DeviceClock, PlayContext, Played, refused_state};
 pub use registration::{Registered, StepChange};
 pub use registry::{Registry, SkippedPackage};

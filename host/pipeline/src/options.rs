@@ -1,7 +1,8 @@
 //! What a pipeline is made of, and its limits. Never opens anything itself.
 
+use crate::audit::Audit;
 use offstage_model::{Clock, Randomness, Uuid};
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_sandbox::Sandbox;
 use offstage_store::Store;
 use std::sync::Arc;
@@ -71,8 +72,12 @@ pub struct PipelineOptions {
     pub sandbox: Arc<Sandbox>,
     /// Which packages may run here.
     pub trust: TrustFile,
+    /// What they may do here.
+    pub policy: PolicyFile,
     /// Server or device.
     pub side: Side,
+    /// Where denials of the policy go.
+    pub audit: Arc<dyn Audit>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// The random source.

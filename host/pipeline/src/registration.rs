@@ -4,6 +4,7 @@
 
 use crate::access::{is_available_offline, require_administrator};
 use crate::caller::Caller;
+use crate::package::facts;
 use crate::registry::{SkippedPackage, step_id, unknown_step};
 use crate::root::Pipeline;
 use offstage_model::metadata::{Catalog, DefinitionFile};
@@ -12,10 +13,10 @@ use offstage_model::registration::{
 };
 use offstage_model::request::message;
 use offstage_model::{Fault, code};
-use offstage_policy::{Decision, decide};
-use offstage_sandbox::Sandbox;
+use offstage_policy::{CapabilitySet, Decision, decide};
+use offstage_sandbox::PackageFile;
 use offstage_store::Tx;
-use sha2::{Digest, Sha256};
+use semver::Version;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -81,20 +82,24 @@ impl Pipeline {
     /// ([`code::PACKAGE_NOT_TRUSTED`]), or a step is not valid; nothing is registered then.
     pub fn register_package(&self, caller: &Caller, bytes: &[u8]) -> Result<Registered, Fault> {
         require_administrator(caller, "register plug-ins")?;
-        let declaration = Sandbox::inspect(bytes).map_err(|e| invalid_content(&e.to_string()))?;
-        let sha256 = hex::encode(Sha256::digest(bytes));
-        self.require_trust(&declaration.package, &sha256)?;
+        let file = PackageFile::read(bytes).map_err(|e| invalid_content(&e.to_string()))?;
+        let declaration = &file.declaration;
+        self.require_trust(&file)?;
+        CapabilitySet::of_requests(declaration.all_requests()).map_err(|(index, error)| {
+            invalid_content(&format!("its request {} is not usable: {error}", index + 1))
+        })?;
         // Compile before anything is stored: a component of another world never gets in.
-        self.sandbox().load(bytes).map_err(|e| invalid_content(&e.to_string()))?;
+        self.sandbox().load(file.component).map_err(|e| invalid_content(&e.to_string()))?;
         let package = Package {
             id: declaration.package.clone(),
             version: declaration.version.clone(),
-            sha256,
+            sha256: file.sha256.clone(),
             size: bytes.len() as u64,
             enabled: true,
         };
         let mut tx = self.store().write()?;
-        let registered = self.store_package(&mut tx, package, &declaration, bytes)?;
+        refuse_downgrade(&mut tx, &package)?;
+        let registered = self.store_package(&mut tx, package, declaration, bytes)?;
         tx.commit()?;
         Ok(registered)
     }
@@ -140,12 +145,12 @@ impl Pipeline {
         Ok(Registered { package, steps, notices })
     }
 
-    fn require_trust(&self, package: &str, sha256: &str) -> Result<(), Fault> {
-        match self.with_trust(|trust| decide(trust, package, sha256)) {
+    fn require_trust(&self, file: &PackageFile<'_>) -> Result<(), Fault> {
+        match self.with_keys(|keys| decide(keys.trust, &facts(file), keys.now)) {
             Decision::Allowed { .. } => Ok(()),
             Decision::Denied { reason, hint } => Err(Fault::new(
                 code::PACKAGE_NOT_TRUSTED,
-                format!("The package '{package}' may not run here: {reason}."),
+                format!("The package '{}' may not run here: {reason}.", file.declaration.package),
             )
             .hint(hint)),
         }
@@ -212,7 +217,8 @@ impl Pipeline {
 
     fn require_type(&self, tx: &mut Tx, package: &str, plugin_type: &str) -> Result<(), Fault> {
         let bytes = tx.package_bytes(package)?.ok_or_else(|| unknown_package(package))?;
-        let declared = Sandbox::inspect(&bytes).map_err(|e| invalid_content(&e.to_string()))?;
+        let file = PackageFile::read(&bytes).map_err(|e| invalid_content(&e.to_string()))?;
+        let declared = file.declaration;
         if declared.types.iter().any(|t| t.name == plugin_type) {
             return Ok(());
         }
@@ -298,6 +304,32 @@ impl Pipeline {
         tx.remove_package(id)?;
         Ok(tx.commit()?)
     }
+}
+
+/// An older version never takes the place of a newer one: it may have holes that are closed.
+fn refuse_downgrade(tx: &mut Tx, package: &Package) -> Result<(), Fault> {
+    let version = parse_version(&package.version)?;
+    let Some(known) = tx.packages()?.into_iter().find(|known| known.id == package.id) else {
+        return Ok(());
+    };
+    // One that was registered before versions were compared gives way to any.
+    if Version::parse(&known.version).is_ok_and(|known| version < known) {
+        return Err(Fault::new(
+            code::INVALID_REGISTRATION,
+            format!(
+                "The package '{}' {version} is older than {}, which is registered.",
+                package.id, known.version
+            ),
+        )
+        .hint("Build it with a higher version, or remove the registered one first."));
+    }
+    Ok(())
+}
+
+fn parse_version(text: &str) -> Result<Version, Fault> {
+    Version::parse(text).map_err(|error| {
+        invalid_content(&format!("its version {text:?} is not one such as 1.2.0: {error}"))
+    })
 }
 
 fn find_step(tx: &mut Tx, key: &str) -> Result<Step, Fault> {

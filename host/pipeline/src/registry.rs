@@ -2,10 +2,11 @@
 //!
 //! A package that the trust file does not allow is skipped, and says why. Never runs anything.
 
+use crate::package::facts;
 use offstage_model::registration::{Mode, Package, Stage, Step};
-use offstage_model::{Fault, Uuid, code};
-use offstage_policy::{Decision, TrustFile, decide};
-use offstage_sandbox::{Plugin, Sandbox};
+use offstage_model::{Fault, Timestamp, Uuid, code};
+use offstage_policy::{Decision, Holder, PackageFacts, Permissions, PolicyFile, TrustFile, decide};
+use offstage_sandbox::{PackageFile, Plugin, Sandbox};
 use offstage_store::Tx;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -40,20 +41,37 @@ pub struct Registry {
     pub skipped: Vec<SkippedPackage>,
     /// A hash of packages and steps: the plug-in set of journal entries.
     pub hash: String,
-    plugins: BTreeMap<String, Arc<Plugin>>,
+    runnable: BTreeMap<String, Runnable>,
+    /// The first moment at which a rule that allowed a package does not hold any more.
+    until: Option<Timestamp>,
+}
+
+/// A package that runs here.
+struct Runnable {
+    plugin: Arc<Plugin>,
+    permissions: Arc<Permissions>,
+}
+
+/// What decides about packages: the operator's two files, at a moment.
+pub(crate) struct Keys<'a> {
+    pub(crate) trust: &'a TrustFile,
+    pub(crate) policy: &'a PolicyFile,
+    pub(crate) now: Timestamp,
 }
 
 impl Registry {
     /// Reads the registration and loads the plug-ins that may run.
-    pub(crate) fn load(tx: &mut Tx, sandbox: &Sandbox, trust: &TrustFile) -> Result<Self, Fault> {
+    pub(crate) fn load(tx: &mut Tx, sandbox: &Sandbox, keys: &Keys<'_>) -> Result<Self, Fault> {
         let version = tx.registration_version()?;
         let packages = tx.packages()?;
-        let mut plugins = BTreeMap::new();
+        let mut runnable = BTreeMap::new();
         let mut skipped = Vec::new();
+        let mut ends = Vec::new();
         for package in &packages {
-            match load_plugin(tx, sandbox, trust, package)? {
-                Ok(plugin) => {
-                    plugins.insert(package.id.clone(), Arc::new(plugin));
+            match load_package(tx, sandbox, keys, package)? {
+                Ok((loaded, until)) => {
+                    runnable.insert(package.id.clone(), loaded);
+                    ends.extend(until);
                 }
                 Err(reason) => skipped.push(reason),
             }
@@ -65,7 +83,13 @@ impl Registry {
             order(a).cmp(&order(b)).then_with(|| a.declaration.key.cmp(&b.declaration.key))
         });
         let hash = plugin_set_hash(&packages, &steps);
-        Ok(Self { version, steps, packages, skipped, hash, plugins })
+        let until = ends.into_iter().min();
+        Ok(Self { version, steps, packages, skipped, hash, runnable, until })
+    }
+
+    /// Whether it still says what a fresh one would, as far as the registration and time go.
+    pub(crate) fn holds(&self, version: u64, now: Timestamp) -> bool {
+        self.version == version && self.until.is_none_or(|until| now < until)
     }
 
     /// The step with this key.
@@ -97,7 +121,7 @@ impl Registry {
     /// Whether a step can run: it and its package are enabled and the package was loaded.
     #[must_use]
     pub fn is_runnable(&self, step: &Step) -> bool {
-        step.enabled && self.plugins.contains_key(&step.package)
+        step.enabled && self.runnable.contains_key(&step.package)
     }
 
     /// Why a package that may run cannot.
@@ -112,16 +136,24 @@ impl Registry {
 
     /// The loaded plug-in of a package.
     pub(crate) fn plugin(&self, package: &str) -> Option<Arc<Plugin>> {
-        self.plugins.get(package).cloned()
+        self.runnable.get(package).map(|package| Arc::clone(&package.plugin))
+    }
+
+    /// What a package that runs here may do.
+    #[must_use]
+    pub fn permissions(&self, package: &str) -> Option<Arc<Permissions>> {
+        self.runnable.get(package).map(|package| Arc::clone(&package.permissions))
     }
 }
 
-fn load_plugin(
+type Loaded = (Runnable, Option<Timestamp>);
+
+fn load_package(
     tx: &mut Tx,
     sandbox: &Sandbox,
-    trust: &TrustFile,
+    keys: &Keys<'_>,
     package: &Package,
-) -> Result<Result<Plugin, SkippedPackage>, Fault> {
+) -> Result<Result<Loaded, SkippedPackage>, Fault> {
     let skip = |reason: String, hint: String| SkippedPackage {
         package: package.id.clone(),
         sha256: package.sha256.clone(),
@@ -129,28 +161,82 @@ fn load_plugin(
         hint,
         damaged: false,
     };
-    let damaged =
-        |reason: String, hint: &str| SkippedPackage { damaged: true, ..skip(reason, hint.into()) };
+    // Damage counts for a package that the operator wants to run; another one is just not trusted.
+    let damaged = |reason: String, hint: &str| SkippedPackage {
+        damaged: is_expected(keys, package),
+        ..skip(reason, hint.into())
+    };
     if !package.enabled {
         let hint = format!("`offstage plugin enable {}` enables it.", package.id);
         return Ok(Err(skip("it is disabled".into(), hint)));
     }
-    if let Decision::Denied { reason, hint } = decide(trust, &package.id, &package.sha256) {
-        return Ok(Err(skip(reason, hint)));
-    }
     let Some(bytes) = tx.package_bytes(&package.id)? else {
         return Ok(Err(damaged("its content is missing".into(), "Add the package again.")));
     };
-    // The hash that was allowed must be the hash of the bytes that are compiled.
-    let actual = hex::encode(Sha256::digest(&bytes));
-    if actual != package.sha256 {
-        let reason = format!("its content has the hash {actual}, not {}", package.sha256);
-        return Ok(Err(damaged(reason, "The store is damaged; add the package again.")));
-    }
-    Ok(sandbox.load(&bytes).map_err(|error| {
-        tracing::error!(package = package.id, %error, "cannot load plug-in package");
-        damaged(error.to_string(), "Build the package again for this version.")
+    Ok(admit(sandbox, keys, package, &bytes).map_err(|refusal| match refusal {
+        Refusal::Denied { reason, hint } => skip(reason, hint),
+        Refusal::Damaged { reason, hint } => damaged(reason, hint),
     }))
+}
+
+/// Why a package does not run.
+enum Refusal {
+    /// The operator's files do not allow it.
+    Denied { reason: String, hint: String },
+    /// Its content is not what was registered, or does not load.
+    Damaged { reason: String, hint: &'static str },
+}
+
+/// Whether the operator allows a package whose content cannot be asked: by a pin of what was
+/// registered, or because a publisher may sign it.
+fn is_expected(keys: &Keys<'_>, package: &Package) -> bool {
+    let (id, version, sha256) = (&package.id, &package.version, &package.sha256);
+    let facts = PackageFacts { id, version, sha256, signed: None };
+    decide(keys.trust, &facts, keys.now).is_allowed()
+        || keys.trust.publishers().iter().any(|publisher| publisher.signs(id))
+}
+
+/// Reads, hashes, verifies and compiles the same bytes; says why not, and what to do.
+fn admit(
+    sandbox: &Sandbox,
+    keys: &Keys<'_>,
+    package: &Package,
+    bytes: &[u8],
+) -> Result<Loaded, Refusal> {
+    let again = "The store is damaged; add the package again.";
+    let damaged = |reason: String| Refusal::Damaged { reason, hint: again };
+    let content = PackageFile::read(bytes).map_err(|error| damaged(error.to_string()))?;
+    if content.sha256 != package.sha256 {
+        let hash = &content.sha256;
+        return Err(damaged(format!("its content has the hash {hash}, not {}", package.sha256)));
+    }
+    let (publisher, until) = match decide(keys.trust, &facts(&content), keys.now) {
+        Decision::Denied { reason, hint } => return Err(Refusal::Denied { reason, hint }),
+        Decision::Allowed { publisher, until, .. } => (publisher, until),
+    };
+    let plugin = sandbox.load(content.component).map_err(|error| {
+        tracing::error!(package = package.id, %error, "cannot load plug-in package");
+        Refusal::Damaged {
+            reason: error.to_string(),
+            hint: "Build the package again for this version.",
+        }
+    })?;
+    let permissions = permissions(keys, &content, publisher.as_deref())?;
+    Ok((Runnable { plugin: Arc::new(plugin), permissions: Arc::new(permissions) }, until))
+}
+
+fn permissions(
+    keys: &Keys<'_>,
+    content: &PackageFile<'_>,
+    publisher: Option<&str>,
+) -> Result<Permissions, Refusal> {
+    let ceiling = publisher.and_then(|name| keys.trust.publisher(name)).map(|p| &p.ceiling);
+    let holder = Holder { package: &content.declaration.package, publisher, ceiling };
+    let requests = content.declaration.all_requests();
+    Permissions::new(keys.policy, &holder, requests).map_err(|(index, error)| Refusal::Denied {
+        reason: format!("its request {} is not usable: {error}", index + 1),
+        hint: "The package's author must correct it.".to_owned(),
+    })
 }
 
 /// A hash of what may run: the same on both sides when they have the same packages and steps.

@@ -1,12 +1,13 @@
 //! The pipeline itself and its root operations: one request of a caller, in one transaction, with
 //! its journal entry (on a device) or its receipt (on the server).
 
+use crate::audit::Audit;
 use crate::caller::{CallOptions, Caller};
 use crate::capture::{CapturePolicy, PendingCapture};
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::playback::DeviceClock;
-use crate::registry::{Registry, SkippedPackage};
+use crate::registry::{Keys, Registry, SkippedPackage};
 use crate::session::{Origin, Root, Session, SessionState};
 use crate::suspension::{self, Health, RunEvent};
 use crate::trace::TraceLevel;
@@ -17,7 +18,7 @@ use offstage_model::journal::{
 use offstage_model::{
     Catalog, Clock, EntityReference, Fault, Randomness, Request, Response, Timestamp, Uuid, code,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_sandbox::Sandbox;
 use offstage_store::{Store, TraceRow, Tx, WriteStamp};
 use serde::{Deserialize, Serialize};
@@ -55,6 +56,7 @@ struct Inner {
     store: Store,
     sandbox: Arc<Sandbox>,
     side: Side,
+    audit: Arc<dyn Audit>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Randomness>,
     limits: Limits,
@@ -63,6 +65,7 @@ struct Inner {
 
 struct State {
     trust: TrustFile,
+    policy: PolicyFile,
     organization: Organization,
     registry: Option<Arc<Registry>>,
     health: Option<Arc<Health>>,
@@ -118,11 +121,13 @@ impl Pipeline {
             store: options.store,
             sandbox: options.sandbox,
             side: options.side,
+            audit: options.audit,
             clock: options.clock,
             random: options.random,
             limits: options.limits,
             state: RwLock::new(State {
                 trust: options.trust,
+                policy: options.policy,
                 organization,
                 registry: None,
                 health: None,
@@ -402,14 +407,16 @@ impl Pipeline {
 
     pub(crate) fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
         let version = tx.registration_version()?;
-        let trust = {
+        let now = self.clock().now();
+        let (trust, policy) = {
             let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
             match &state.registry {
-                Some(registry) if registry.version == version => return Ok(Arc::clone(registry)),
-                _ => state.trust.clone(),
+                Some(registry) if registry.holds(version, now) => return Ok(Arc::clone(registry)),
+                _ => (state.trust.clone(), state.policy.clone()),
             }
         };
-        let registry = Arc::new(Registry::load(tx, self.sandbox(), &trust)?);
+        let keys = Keys { trust: &trust, policy: &policy, now };
+        let registry = Arc::new(Registry::load(tx, self.sandbox(), &keys)?);
         for SkippedPackage { package, reason, .. } in &registry.skipped {
             tracing::warn!(package, reason, "plug-in package skipped");
         }
@@ -431,6 +438,10 @@ impl Pipeline {
     #[must_use]
     pub fn catalog(&self) -> Arc<Catalog> {
         self.store().catalog()
+    }
+
+    pub(crate) fn audit(&self) -> &Arc<dyn Audit> {
+        &self.0.audit
     }
 
     /// The clock.
@@ -520,12 +531,23 @@ impl Pipeline {
         });
     }
 
+    /// Takes a new policy file; what each package may do is worked out again by the next request.
+    pub fn set_policy(&self, policy: PolicyFile) {
+        self.state_mut(|state| {
+            state.policy = policy;
+            state.registry = None;
+        });
+    }
+
     pub(crate) fn sandbox(&self) -> &Arc<Sandbox> {
         &self.0.sandbox
     }
 
-    pub(crate) fn with_trust<T>(&self, look: impl FnOnce(&TrustFile) -> T) -> T {
-        look(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).trust)
+    /// Shows the operator's two files to `look`.
+    pub(crate) fn with_keys<T>(&self, look: impl FnOnce(&Keys<'_>) -> T) -> T {
+        let now = self.clock().now();
+        let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+        look(&Keys { trust: &state.trust, policy: &state.policy, now })
     }
 
     fn put_setting<T: Serialize>(&self, key: &str, value: &T) -> Result<(), Fault> {

@@ -4,6 +4,7 @@
 //! Here the server's run of a step meets the operations that the offline run recorded: each is
 //! paired when it is issued. Never pairs by position.
 
+use crate::guard::Guard;
 use crate::operation::Operation;
 use crate::session::{Origin, Session};
 use offstage_model::identity::{Fingerprint, Lineage};
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 /// The services of one step run.
 pub(crate) struct StepServices {
     session: Session,
+    guard: Guard,
     user: Uuid,
     lineage: Lineage,
     recorded: Vec<RecordedOperation>,
@@ -56,12 +58,15 @@ pub(crate) struct FinishedServices {
     pub(crate) recorded: Vec<RecordedOperation>,
     pub(crate) issued: Vec<IssuedOperation>,
     pub(crate) outcome: ServicesOutcome,
+    /// What the plug-in may do, and what it was denied.
+    pub(crate) guard: Guard,
 }
 
 impl StepServices {
     /// Services for a step of the innermost operation of `session`.
     pub(crate) fn new(
         session: Session,
+        guard: Guard,
         user: Uuid,
         lineage: Lineage,
         recorded: Option<&StepRun>,
@@ -77,6 +82,7 @@ impl StepServices {
             .collect();
         Self {
             session,
+            guard,
             user,
             lineage,
             recorded,
@@ -90,8 +96,8 @@ impl StepServices {
 
     /// Gives the session back with what happened.
     pub(crate) fn finish(self) -> (Session, FinishedServices) {
-        let Self { session, recorded, issued, outcome, .. } = self;
-        (session, FinishedServices { recorded, issued, outcome })
+        let Self { session, guard, recorded, issued, outcome, .. } = self;
+        (session, FinishedServices { recorded, issued, outcome, guard })
     }
 
     fn read(&mut self, request: Request) -> Result<Response, Fault> {
@@ -143,6 +149,17 @@ impl StepServices {
         }
     }
 
+    /// Runs a request that the policy allows, and no other.
+    fn guarded(&mut self, mut request: Request) -> Result<Response, Fault> {
+        self.guard.require_request(&self.session, &request)?;
+        self.guard.fit_page(&mut request);
+        self.note_read(&request);
+        // A read that steps listen to can have effects, and is an operation like any other.
+        let plain = request.is_read()
+            && !self.session.registry.listens(&request.message, request.primary_table());
+        if plain { self.read(request) } else { self.write(request) }
+    }
+
     fn operation(
         &self,
         request: Request,
@@ -164,11 +181,7 @@ impl StepServices {
 
 impl Services for StepServices {
     fn execute(&mut self, request: Request) -> Result<Response, Fault> {
-        self.note_read(&request);
-        // A read that steps listen to can have effects, and is an operation like any other.
-        let plain = request.is_read()
-            && !self.session.registry.listens(&request.message, request.primary_table());
-        let result = if plain { self.read(request) } else { self.write(request) };
+        let result = self.guarded(request);
         if let Err(fault) = &result
             && self.outcome.nested_fault.is_none()
         {

@@ -4,12 +4,15 @@
 
 use crate::capture::StepCall;
 use crate::context::{acting_user, step_context};
+use crate::guard::Guard;
+use crate::options::Side;
 use crate::services::StepServices;
 use crate::session::{Origin, Session};
 use crate::subject;
 use offstage_model::journal::{ColumnChange, StepRun};
 use offstage_model::registration::{OnNestedError, PlaybackMode, Stage, Step};
 use offstage_model::{ContextChange, Fault, Parameter, code};
+use offstage_policy::{Limit, Permissions};
 use offstage_sandbox::RunLimits;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,42 +36,52 @@ impl Session {
             lineage = lineage.apart();
         }
         let mut context = step_context(self, step);
-        self.add_images(step, &mut context)?;
         let started = self.pipeline.clock().now();
-        if let Err(fault) = self.refuse_damaged(step).and_then(|()| self.refuse_suspended(step)) {
-            let trace = self.trace_refusal(step, &context, started, &fault);
-            return Err(Fault { trace_id: trace, ..fault });
-        }
+        let admitted = self
+            .refuse_damaged(step)
+            .and_then(|()| self.refuse_suspended(step))
+            .and_then(|()| self.guard(step).map_err(|fault| of_step(fault, step)));
+        let guard = match admitted {
+            Ok(guard) => guard,
+            Err(fault) => {
+                let trace = self.trace_refusal(step, &context, started, &fault);
+                return Err(Fault { trace_id: trace, ..fault });
+            }
+        };
+        self.add_images(step, &mut context)?;
         let plugin = self.registry.plugin(&step.package).expect("BUG: only runnable steps run");
         let violations = self.violations();
-        let limits = self.run_limits();
+        let limits = self.run_limits(guard.permissions());
         let user = acting_user(self, step);
         let to_pair = recorded.as_ref().filter(|_| !classic);
         let pipeline = self.pipeline.clone();
         let call = StepCall { step, plugin: &plugin, context: &context, limits: &limits, started };
-        let services = StepServices::new(self.lend(), user, lineage, to_pair);
-        let (services, run, recording) = pipeline.run_plugin(&call, services);
-        let (session, finished) = services.finish();
+        let services = StepServices::new(self.lend(), guard, user, lineage, to_pair);
+        let (services, mut run, recording) = pipeline.run_plugin(&call, services);
+        let (session, mut finished) = services.finish();
         self.take_back(session);
         self.note_run(step, &run, violations);
-
-        let result = run.result.as_ref().map_err(|error| error.fault());
-        let fault = match (&result, &finished.outcome.nested_fault) {
-            (Err(fault), _) => Some(fault.clone()),
+        let held = match &run.result {
+            Ok(changes) => self.guard_changes(step, changes, &mut finished),
+            Err(error) => Err(error.fault()),
+        };
+        let fault = match (&held, &finished.outcome.nested_fault) {
+            (Err(fault), nested) => Some(with_hint(fault.clone(), nested.as_ref())),
             (Ok(_), Some(nested)) if declaration.on_nested_error == OnNestedError::Fail => {
                 Some(swallowed(step, nested))
             }
             _ => None,
         };
-        let trace = self.trace_step(step, &context, started, &run, fault.as_ref());
         self.capture_step(&call, &run, recording, fault.as_ref());
-        if let Some(mut fault) = fault {
-            fault.step.get_or_insert_with(|| declaration.key.clone());
-            fault.trace_id = fault.trace_id.or(trace);
-            return Err(fault);
+        for capability in finished.guard.denied() {
+            run.trace.push_str(&format!("\n[host] the policy denied {capability}"));
         }
-        let changes = run.result.unwrap_or_default();
-        let columns = self.apply(step, changes)?;
+        let trace = self.trace_step(step, &context, started, &run, fault.as_ref());
+        if let Some(mut fault) = fault {
+            fault.trace_id = fault.trace_id.or(trace);
+            return Err(of_step(fault, step));
+        }
+        let columns = self.apply(step, run.result.unwrap_or_default())?;
         self.finish_step(step, recorded, columns, finished)
     }
 
@@ -90,6 +103,31 @@ impl Session {
         ));
         fault.step = Some(key.clone());
         Err(fault)
+    }
+
+    /// What holds the plug-in to its permissions; refuses a step that goes beyond them by itself.
+    fn guard(&self, step: &Arc<Step>) -> Result<Guard, Fault> {
+        let permissions = self.registry.permissions(&step.package);
+        let permissions = permissions.expect("BUG: a runnable package has permissions");
+        let mut guard = Guard::new(step, permissions);
+        guard.require_step(self, self.pipeline.side() == Side::Server)?;
+        Ok(guard)
+    }
+
+    /// Refuses changes that the plug-in may not make.
+    fn guard_changes(
+        &self,
+        step: &Step,
+        changes: &[ContextChange],
+        finished: &mut crate::services::FinishedServices,
+    ) -> Result<(), Fault> {
+        // After the main operation nothing that a plug-in changes reaches a row.
+        if step.declaration.stage < Stage::MainOperation {
+            for change in changes {
+                finished.guard.require_change(self, change)?;
+            }
+        }
+        Ok(())
     }
 
     fn finish_step(
@@ -118,10 +156,28 @@ impl Session {
         }
     }
 
-    fn run_limits(&self) -> RunLimits {
+    /// The limits of one run: the policy's, within what is left of the request's time.
+    fn run_limits(&self, permissions: &Permissions) -> RunLimits {
         let left = self.deadline().0.saturating_sub(self.pipeline.clock().now().0);
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-        RunLimits { wall_time: left, ..RunLimits::default() }
+        let left = u64::try_from(left).unwrap_or(0);
+        let default = RunLimits::default();
+        let size = |limit, default: usize| {
+            usize::try_from(permissions.limit(limit, default as u64)).unwrap_or(usize::MAX)
+        };
+        let calls = |limit, default: u32| {
+            u32::try_from(permissions.limit(limit, default.into())).unwrap_or(u32::MAX)
+        };
+        let wall_time = permissions.limit(Limit::WallTimeMs, left).min(left);
+        RunLimits {
+            fuel: permissions.limit(Limit::Fuel, default.fuel),
+            memory_bytes: size(Limit::MemoryBytes, default.memory_bytes),
+            wall_time: Duration::from_millis(wall_time),
+            organization_calls: calls(Limit::OrganizationCalls, default.organization_calls),
+            operation_calls: calls(Limit::OperationCalls, default.operation_calls),
+            trace_calls: calls(Limit::TraceCalls, default.trace_calls),
+            trace_bytes: size(Limit::TraceBytes, default.trace_bytes),
+            transfer_bytes: size(Limit::TransferBytes, default.transfer_bytes),
+        }
     }
 
     /// Applies a plug-in's changes to the context, and says what became of columns of Target.
@@ -183,6 +239,22 @@ impl Session {
             }
         }
         Ok(())
+    }
+}
+
+/// Names the step in a fault that has no step yet.
+fn of_step(mut fault: Fault, step: &Step) -> Fault {
+    fault.step.get_or_insert_with(|| step.declaration.key.clone());
+    fault
+}
+
+/// A plug-in hands a denial on as code and text; the hint for the operator is the host's.
+fn with_hint(fault: Fault, nested: Option<&Fault>) -> Fault {
+    match nested.and_then(|nested| nested.hint.as_ref().filter(|_| nested.code == fault.code)) {
+        Some(hint) if fault.hint.is_none() && fault.code == code::PRIVILEGE_DENIED => {
+            fault.hint(hint.clone())
+        }
+        _ => fault,
     }
 }
 

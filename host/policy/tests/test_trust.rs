@@ -1,6 +1,13 @@
 //! The trust file through its public door: what it allows, and how it fails.
 
-use offstage_policy::{Decision, TrustFile, decide};
+use offstage_model::Timestamp;
+use offstage_policy::{Decision, PackageFacts, TrustFile};
+
+/// An unsigned package, at some moment.
+fn decide(trust: &TrustFile, id: &str, sha256: &str) -> Decision {
+    let facts = PackageFacts { id, version: "1.0.0", sha256, signed: None };
+    offstage_policy::decide(trust, &facts, Timestamp(0))
+}
 
 const HASH: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const OTHER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -22,7 +29,10 @@ fn a_pin_allows_one_package_with_one_hash_and_names_its_line() {
     for sha256 in [HASH.to_owned(), HASH.to_uppercase()] {
         let decision = decide(&trust(), "a/b", &sha256);
         let rule = "trust.toml:3".to_owned();
-        assert_eq!(decision, Decision::Allowed { rule, reason: "built here".into() });
+        assert_eq!(
+            decision,
+            Decision::Allowed { rule, reason: "built here".into(), publisher: None, until: None }
+        );
         assert!(decision.is_allowed());
     }
 }
@@ -46,10 +56,15 @@ fn without_a_rule_nothing_is_allowed_and_the_denial_says_why() {
             HASH,
             "there is no trust file 'trust.toml', so nothing is allowed".into(),
         ),
-        (&empty, "a/b", HASH, "no rule in 'trust.toml' allows it".into()),
-        (&example, "a/b", HASH, "no rule in 'trust.example.toml' allows it".into()),
-        (&trust(), "a/c", HASH, "no rule in 'trust.toml' allows it".into()),
-        (&trust(), "A/B", HASH, "no rule in 'trust.toml' allows it".into()),
+        (&empty, "a/b", HASH, "it is not signed, and no rule in 'trust.toml' allows it".into()),
+        (
+            &example,
+            "a/b",
+            HASH,
+            "it is not signed, and no rule in 'trust.example.toml' allows it".into(),
+        ),
+        (&trust(), "a/c", HASH, "it is not signed, and no rule in 'trust.toml' allows it".into()),
+        (&trust(), "A/B", HASH, "it is not signed, and no rule in 'trust.toml' allows it".into()),
         (
             &trust(),
             "a/b",

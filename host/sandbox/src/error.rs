@@ -76,6 +76,12 @@ pub enum SandboxError {
         /// Their size.
         bytes: usize,
     },
+    /// Manifest and signature of a package are not as they should be, or about another component.
+    #[error("the package cannot be used: {reason}")]
+    BadPackage {
+        /// What is wrong.
+        reason: String,
+    },
     /// A line of the declarations is not what it should be.
     #[error("line {line} of the declarations: {reason}")]
     BadDeclaration {
@@ -120,6 +126,9 @@ impl SandboxError {
             Self::NoDeclarations => {
                 "Declare the package with `offstage_sdk::export!(package = …, plugins = […])`."
                     .into()
+            }
+            Self::BadPackage { .. } => {
+                "Get it again from its publisher; `offstage plugin sign` makes such files.".into()
             }
             Self::DeclarationsTooLarge { .. } | Self::BadDeclaration { .. } => {
                 "Build it with the SDK of this version, or correct the section's JSON.".into()

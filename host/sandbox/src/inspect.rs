@@ -4,7 +4,9 @@
 //! Never compiles anything and never trusts a length that the component states.
 
 use crate::SandboxError;
-use offstage_model::registration::{DECLARATIONS_SECTION, PackageDeclaration, TypeDeclaration};
+use offstage_model::registration::{
+    CapabilityDeclaration, DECLARATIONS_SECTION, PackageDeclaration, TypeDeclaration,
+};
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds};
@@ -21,6 +23,8 @@ const FUNCTIONS_MAX: usize = 100_000;
 const DEPTH_MAX: usize = 8;
 /// The longest package id, in bytes.
 const PACKAGE_ID_BYTES_MAX: usize = 128;
+/// The world that plug-ins are made for.
+pub(crate) const WORLD: &str = "offstage:plugin/plugin@1.0.0";
 /// What a plug-in may import.
 pub(crate) const WORLD_IMPORTS: [&str; 4] = [
     "offstage:plugin/types@1.0.0",
@@ -135,6 +139,8 @@ fn at_most(what: &'static str, count: usize, count_max: usize) -> Result<(), San
 struct PackageLine {
     package: String,
     version: String,
+    #[serde(default)]
+    requests: Vec<CapabilityDeclaration>,
 }
 
 /// Reads the declarations: one JSON object per line, the package first, then each plug-in type.
@@ -156,7 +162,8 @@ fn declaration(text: &[u8]) -> Result<PackageDeclaration, SandboxError> {
         }
         types.push(declared);
     }
-    Ok(PackageDeclaration { package: header.package, version: header.version, types })
+    let PackageLine { package, version, requests } = header;
+    Ok(PackageDeclaration { package, version, types, requests })
 }
 
 fn json<'a, T: Deserialize<'a>>(index: usize, line: &'a [u8]) -> Result<T, SandboxError> {

@@ -34,6 +34,15 @@ const IMAGE: &str = "before";
         stage = PostOperation, deployment = Both, rank = 20,
         image(kind = Pre, alias = "before", attributes("parentaccountid")),
     ),
+    request(
+        table = "opportunity", verbs(read),
+        columns("estimatedvalue", "parentaccountid", "statecode"),
+        reason = "Counts the open opportunities of an account.",
+    ),
+    request(
+        table = "account", verbs(read, update), columns("openopportunities", "openvalue"),
+        reason = "Keeps the figures on the account.",
+    ),
 )]
 pub fn roll_up(context: &mut Context) -> Result<(), PluginError> {
     let before = parent_before(context)?;

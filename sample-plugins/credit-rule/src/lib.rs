@@ -24,6 +24,14 @@ const IMAGE: &str = "before";
         filtering("estimatedvalue", "parentaccountid"),
         image(kind = Pre, alias = "before", attributes("estimatedvalue", "parentaccountid")),
     ),
+    request(
+        table = "opportunity", verbs(read), columns("estimatedvalue", "parentaccountid"),
+        reason = "Knows the value that an update leaves as it is.",
+    ),
+    request(
+        table = "account", verbs(read), columns("name", "creditonhold", "creditlimit"),
+        reason = "Compares the value with the account's credit.",
+    ),
 )]
 pub fn check_credit(context: &mut Context) -> Result<(), PluginError> {
     let opportunity = resulting_row(context)?;

@@ -15,6 +15,10 @@ use offstage_sdk::{Context, PluginError, Query, column, plugin};
         key = "duplicate-email", message = "Create", table = "contact",
         stage = PreValidation, deployment = Both,
     ),
+    request(
+        table = "contact", verbs(read), columns("fullname", "emailaddress1", "createdon"),
+        reason = "Looks for another contact with the address.",
+    ),
 )]
 pub fn refuse_duplicate(context: &mut Context) -> Result<(), PluginError> {
     let target = context.target()?;

@@ -18,6 +18,10 @@ const DUE_DAYS: i32 = 7;
         key = "follow-up-opportunity", message = "Create", table = "opportunity",
         stage = PostOperation, deployment = Both,
     ),
+    request(
+        table = "task", verbs(create), columns("subject", "scheduledend", "regardingobjectid"),
+        reason = "Makes the follow-up task of the opportunity.",
+    ),
 )]
 pub fn unguarded(context: &mut Context) -> Result<(), PluginError> {
     create_task(context)
@@ -32,6 +36,10 @@ pub fn unguarded(context: &mut Context) -> Result<(), PluginError> {
     step(
         key = "follow-up-quote", message = "Create", table = "quote",
         stage = PostOperation, deployment = Both,
+    ),
+    request(
+        table = "task", verbs(create), columns("subject", "scheduledend", "regardingobjectid"),
+        reason = "Makes the follow-up task of the quote.",
     ),
 )]
 pub fn guarded(context: &mut Context) -> Result<(), PluginError> {

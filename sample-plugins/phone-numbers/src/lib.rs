@@ -40,6 +40,15 @@ const DEFAULT_REGION: &str = "US";
         stage = PreOperation, deployment = Both, rank = 10, configuration = "US",
         filtering("telephone1", "telephone2", "fax"),
     ),
+    request(
+        table = "contact", verbs(create, update),
+        columns("telephone1", "mobilephone", "telephone2", "fax"),
+        reason = "Stores the numbers of contacts in one form.",
+    ),
+    request(
+        table = "account", verbs(create, update), columns("telephone1", "telephone2", "fax"),
+        reason = "Stores the numbers of accounts in one form.",
+    ),
 )]
 pub fn normalize(context: &mut Context) -> Result<(), PluginError> {
     let configured = context.configuration.trim().to_ascii_uppercase();

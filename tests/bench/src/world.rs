@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result};
 use offstage_model::registration::StepDeclaration;
 use offstage_model::{Clock, Entity, Fault, Randomness, Timestamp, Uuid, Value};
-use offstage_pipeline::{Caller, Limits, Organization, Pipeline, PipelineOptions, Side};
-use offstage_policy::TrustFile;
+use offstage_pipeline::{Caller, Limits, LogAudit, Organization, Pipeline, PipelineOptions, Side};
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_replication::{Device, DeviceOptions, LocalLink, SyncService};
 use offstage_sandbox::{Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions, WriteStamp};
@@ -89,6 +89,8 @@ fn pipeline(path: &Path, side: Side) -> Result<Pipeline> {
         store: Store::open(path, &StoreOptions::new(role))?,
         sandbox: sandbox()?,
         trust: TrustFile::parse(&trust, "trust.toml")?,
+        policy: PolicyFile::parse(include_str!("../../../policies/tests.toml"), "tests.toml")?,
+        audit: Arc::new(LogAudit),
         side,
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),

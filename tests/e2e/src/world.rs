@@ -10,9 +10,10 @@ use crate::work::{self, LEDGER, LEDGER_COLUMN, LEDGER_START, PLUGINS, TABLES};
 use offstage_model::registration::StepDeclaration;
 use offstage_model::{Clock, Entity, Fault, Query, Request, Timestamp, Uuid, Value};
 use offstage_pipeline::{
-    CallOptions, Caller, Limits as PipelineLimits, Organization, Pipeline, PipelineOptions, Side,
+    CallOptions, Caller, Limits as PipelineLimits, LogAudit, Organization, Pipeline,
+    PipelineOptions, Side,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_replication::{
     BearerToken, Device, DeviceOptions, HttpLink, HttpOptions, ReceiptPlacement, SyncService,
     set_crash_hook,
@@ -79,6 +80,9 @@ impl Lab {
             store: Store::open(&path, &StoreOptions::new(role)).expect("a store opens"),
             sandbox: Arc::clone(&self.sandbox),
             trust: TrustFile::parse(&self.trust, "trust.toml").expect("the pins are valid"),
+            policy: PolicyFile::parse(include_str!("../../../policies/tests.toml"), "tests.toml")
+                .expect("the policy is valid"),
+            audit: Arc::new(LogAudit),
             side,
             clock: Arc::new(SystemClock),
             random: Arc::new(bytes),

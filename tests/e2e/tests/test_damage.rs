@@ -28,10 +28,28 @@ impl Pair {
         let account = made["id"].as_str().unwrap().to_owned();
         let plugin = guest("phone_numbers");
         let plugin = plugin.to_str().unwrap();
-        server.good(&["policy", "trust", "pin", plugin, "--reason", "tests"]);
+        server.good(&[
+            "policy",
+            "trust",
+            "pin",
+            plugin,
+            "--reason",
+            "tests",
+            "--grant",
+            "requested",
+        ]);
         server.good(&["plugin", "add", plugin]);
         device.good(&["connect", &format!("http://{address}")]);
-        device.good(&["policy", "trust", "pin", plugin, "--reason", "tests"]);
+        device.good(&[
+            "policy",
+            "trust",
+            "pin",
+            plugin,
+            "--reason",
+            "tests",
+            "--grant",
+            "requested",
+        ]);
         Self { server, device, serving, address, account }
     }
 

@@ -48,7 +48,16 @@ impl Pair {
         let files = PLUGINS.map(guest);
         for file in &files {
             let file = file.to_str().expect("a plain path");
-            pair.server.good(&["policy", "trust", "pin", file, "--reason", "tests"]);
+            pair.server.good(&[
+                "policy",
+                "trust",
+                "pin",
+                file,
+                "--reason",
+                "tests",
+                "--grant",
+                "requested",
+            ]);
             pair.server.good(&["plugin", "add", file]);
         }
         for step in work::ledger_steps() {
@@ -65,7 +74,16 @@ impl Pair {
         pair.device.good(&["connect", &format!("http://{}", pair.address)]);
         for file in &files {
             let file = file.to_str().expect("a plain path");
-            pair.device.good(&["policy", "trust", "pin", file, "--reason", "tests"]);
+            pair.device.good(&[
+                "policy",
+                "trust",
+                "pin",
+                file,
+                "--reason",
+                "tests",
+                "--grant",
+                "requested",
+            ]);
         }
         pair
     }

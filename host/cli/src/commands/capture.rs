@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use offstage_model::Uuid;
 use offstage_pipeline::{CaptureMode, CapturePolicy};
+use offstage_sandbox::PackageFile;
 use offstage_sandbox::capture::{Capture as Document, CaptureError, CaptureFile, Outcome};
 use offstage_store::{CaptureFilter, CaptureRow};
 use serde::{Deserialize, Serialize};
@@ -339,5 +340,9 @@ fn component(workspace: &Workspace, package: &str) -> Result<Option<Vec<u8>>, Cl
         let message = format!("The package {package} does not run here: {}.", skipped.reason);
         return Err(CliError::new(Exit::Denied, message).hint(skipped.hint.clone()));
     }
-    Ok(workspace.store().read()?.package_bytes(package)?)
+    let Some(bytes) = workspace.store().read()?.package_bytes(package)? else {
+        return Ok(None);
+    };
+    let file = PackageFile::read(&bytes).map_err(|error| CliError::from(error.fault()))?;
+    Ok(Some(file.component.to_vec()))
 }

@@ -23,7 +23,7 @@ mod journal;
 mod man;
 pub(crate) mod outlook;
 mod plugin;
-mod policy;
+pub(crate) mod policy;
 mod query;
 mod reconcile;
 mod replay;
@@ -31,7 +31,7 @@ mod request;
 mod restore;
 mod serve;
 mod status;
-mod step;
+pub(crate) mod step;
 mod sync;
 mod table;
 mod trace;
@@ -156,6 +156,11 @@ pub(crate) fn work_where_it_is_open(
     work: &Work,
     arguments: &Arguments,
 ) -> Result<Output, CliError> {
+    if let Work::Plugin(plugin) = work
+        && let Some(result) = plugin.alone()
+    {
+        return result;
+    }
     let data = arguments.data()?;
     let progress = progress::display(work.verb(), arguments.quiet);
     if let Some(process) = running::find(&data) {

@@ -157,7 +157,16 @@ fn set_up(cast: &Cast, story: &Story) -> Result<(), CliError> {
     ));
     story.tell("Business rules are plug-ins: small sandboxed WebAssembly programs. Nothing runs that the administrator did not allow by its content, so each one is allowed first, then added:");
     for (file, (_, what)) in cast.guests.iter().zip(PLUGINS) {
-        office.ask(&["policy", "trust", "pin", text(file), "--reason", "offstage demo"])?;
+        office.ask(&[
+            "policy",
+            "trust",
+            "pin",
+            text(file),
+            "--reason",
+            "offstage demo",
+            "--grant",
+            "requested",
+        ])?;
         let added = office.ask(&["plugin", "add", text(file)])?;
         let package = added["package"]["id"].as_str().unwrap_or_default();
         story.tell(&format!("- {package} {what}"));
@@ -202,7 +211,16 @@ fn take_offline(cast: &Cast, story: &Story, silent: bool) -> Result<(), CliError
         &secret("clientSecret"),
     ])?;
     for file in &cast.guests {
-        rosa.ask(&["policy", "trust", "pin", text(file), "--reason", "offstage demo"])?;
+        rosa.ask(&[
+            "policy",
+            "trust",
+            "pin",
+            text(file),
+            "--reason",
+            "offstage demo",
+            "--grant",
+            "requested",
+        ])?;
     }
     story.typed(rosa, &["go-offline"]);
     let watch = if silent { Watch::No } else { Watch::Yes };

@@ -18,9 +18,9 @@ use offstage_outlook::{
     MailStoreError, NewItem, Parts, Properties, Property, PropertyValue, Trigger,
 };
 use offstage_pipeline::{
-    CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
+    CallOptions, Caller, Limits, LogAudit, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_sandbox::{Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions, SyncCache, WriteStamp};
 use std::path::PathBuf;
@@ -234,6 +234,8 @@ impl Server {
             store: Store::in_memory(&StoreOptions::new(Role::Server)).expect("a store opens"),
             sandbox: Arc::clone(&SANDBOX),
             trust: TrustFile::default(),
+            policy: PolicyFile::default(),
+            audit: Arc::new(LogAudit),
             side: Side::Server,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             random: Arc::new(Counting(AtomicU64::new(1 << 40))),

@@ -17,15 +17,15 @@ use offstage_model::{
     Catalog, Clock, Entity, Fault, Randomness, Request, Response, Timestamp, Uuid, Value,
 };
 use offstage_pipeline::{
-    CallOptions, Caller, DeviceClock, DeviceIdentity, Limits, Organization, Pipeline,
-    PipelineOptions, PlayContext, Played, Side, TraceLevel, refused_state, settings,
+    Audit, AuditRecord, CallOptions, Caller, DeviceClock, DeviceIdentity, Limits, Organization,
+    Pipeline, PipelineOptions, PlayContext, Played, Side, TraceLevel, refused_state, settings,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
 use offstage_store::{JournalFilter, Role, Store, StoreOptions, WriteStamp};
 use sha2::{Digest, Sha256};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 /// Compiling the plug-in once is enough for all tests of a process.
 static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| {
@@ -37,6 +37,25 @@ static SANDBOX: LazyLock<Arc<Sandbox>> = LazyLock::new(|| {
     let options = SandboxOptions { cache, ..SandboxOptions::default() };
     Arc::new(Sandbox::new(options).expect("the sandbox starts"))
 });
+
+/// The audit of all pipelines of a process.
+pub(crate) static AUDIT: LazyLock<Arc<TestAudit>> = LazyLock::new(Arc::default);
+
+/// Keeps records, until somebody takes them.
+#[derive(Default)]
+pub(crate) struct TestAudit(Mutex<Vec<AuditRecord>>);
+
+impl TestAudit {
+    pub(crate) fn take(&self) -> Vec<AuditRecord> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Audit for TestAudit {
+    fn record(&self, record: &AuditRecord) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record.clone());
+    }
+}
 
 pub(crate) static SCRIPT: LazyLock<Vec<u8>> = LazyLock::new(|| guest("script"));
 
@@ -132,6 +151,9 @@ fn pipeline(side: Side, clock: &Arc<TestClock>, limits: Limits) -> Pipeline {
         store,
         sandbox: Arc::clone(&SANDBOX),
         trust: TrustFile::parse(&trust_text(), "trust.toml").expect("the trust file is valid"),
+        policy: PolicyFile::parse(include_str!("../../../../policies/tests.toml"), "tests.toml")
+            .expect("the policy is valid"),
+        audit: Arc::clone(&AUDIT) as Arc<dyn Audit>,
         side,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         // The sides must not draw the same ids.

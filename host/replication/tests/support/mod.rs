@@ -8,9 +8,9 @@ use offstage_model::{
     code,
 };
 use offstage_pipeline::{
-    CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
+    CallOptions, Caller, Limits, LogAudit, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_replication::wire::{
     ConnectAnswer, ConnectRequest, DataRequest, DigestRequest, DigestRowsRequest, ExecuteRequest,
     FiltersRequest, HandshakeAnswer, HandshakeRequest, PlaybackAnswer, PlaybackRequest, PostAnswer,
@@ -97,6 +97,9 @@ pub(crate) fn pipeline(side: Side, clock: Arc<dyn Clock>, seed: u64) -> Pipeline
         store: Store::in_memory(&StoreOptions::new(role)).expect("a store opens"),
         sandbox: Arc::clone(&SANDBOX),
         trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
+        policy: PolicyFile::parse(include_str!("../../../../policies/tests.toml"), "tests.toml")
+            .expect("the policy is valid"),
+        audit: Arc::new(LogAudit),
         side,
         clock,
         random: Arc::new(Counting(AtomicU64::new(seed << 32))),

@@ -2,9 +2,9 @@
 
 use offstage_model::{Clock, Entity, Randomness, Timestamp, Uuid, Value};
 use offstage_pipeline::{
-    Caller, Limits as PipelineLimits, Organization, Pipeline, PipelineOptions, Side,
+    Caller, Limits as PipelineLimits, LogAudit, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_policy::TrustFile;
+use offstage_policy::{PolicyFile, TrustFile};
 use offstage_replication::SyncService;
 use offstage_sandbox::{Sandbox, SandboxOptions};
 use offstage_server::{
@@ -95,6 +95,8 @@ impl World {
             store: store.clone(),
             sandbox: Arc::new(Sandbox::new(SandboxOptions::default()).unwrap()),
             trust: TrustFile::default(),
+            policy: PolicyFile::default(),
+            audit: Arc::new(LogAudit),
             side: Side::Server,
             clock: clock.clone(),
             random: Arc::clone(&random),

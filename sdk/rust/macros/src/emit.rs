@@ -7,7 +7,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 use syn::{ItemFn, LitStr};
 
-use crate::parse::{Arguments, Choice, Image, Step};
+use crate::parse::{Arguments, Choice, Image, Request, Step};
 
 /// Makes the attribute's output.
 pub(crate) fn emit(arguments: &Arguments, function: &ItemFn) -> TokenStream {
@@ -88,7 +88,28 @@ fn image_tokens(image: &Image) -> TokenStream {
 
 fn declaration(arguments: &Arguments) -> String {
     let steps: Vec<String> = arguments.steps.iter().map(step_json).collect();
-    format!(r#"{{"type":{},"steps":[{}]}}"#, quoted(&arguments.type_name.value()), steps.join(","))
+    let name = quoted(&arguments.type_name.value());
+    let requests: Vec<String> = arguments.requests.iter().map(request_json).collect();
+    if requests.is_empty() {
+        return format!(r#"{{"type":{name},"steps":[{}]}}"#, steps.join(","));
+    }
+    format!(
+        r#"{{"type":{name},"steps":[{}],"requests":[{}]}}"#,
+        steps.join(","),
+        requests.join(",")
+    )
+}
+
+fn request_json(request: &Request) -> String {
+    let texts = request.texts.iter().map(|(key, text)| (*key, quoted(&text.value())));
+    let lists = request.lists.iter().map(|(key, list)| {
+        let list: Vec<String> = list.iter().map(|word| quoted(word)).collect();
+        (*key, format!("[{}]", list.join(",")))
+    });
+    let numbers = request.numbers.iter().map(|(key, number)| (*key, number.to_string()));
+    let keys: Vec<String> =
+        texts.chain(lists).chain(numbers).map(|(key, json)| format!("\"{key}\":{json}")).collect();
+    format!("{{{}}}", keys.join(","))
 }
 
 fn step_json(step: &Step) -> String {

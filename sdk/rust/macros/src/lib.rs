@@ -31,8 +31,15 @@ use syn::{ItemFn, parse_macro_input};
 ///         on_nested_error = Fail,                 // or Catch; default: Fail
 ///         configuration = "DE",                   // default: empty
 ///     ),
+///     request(                                    // what the operator is asked to allow
+///         table = "task", verbs(create), columns("subject"), // or message, impersonate, directory,
+///         reason = "Makes the follow-up.",                   // http, secret, limit
+///     ),
 /// )]
 /// ```
+///
+/// A plug-in may do what it requests *and* the operator grants; the columns of Target that it sees
+/// are given to it by its steps. `docs/guide/signing-and-trust.md` has every kind of request.
 ///
 /// Beside the function `f` it puts the type `f` with the constant `f::PLUGIN`, which
 /// `offstage_sdk::export!` and the testkit use.

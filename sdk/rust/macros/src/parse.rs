@@ -58,6 +58,18 @@ impl Choice {
 pub(crate) struct Arguments {
     pub(crate) type_name: LitStr,
     pub(crate) steps: Vec<Step>,
+    pub(crate) requests: Vec<Request>,
+}
+
+/// What the plug-in asks the operator to allow. The host checks which keys belong together; here
+/// each is given at most once.
+pub(crate) struct Request {
+    /// Keys with one text, in order: the kind first.
+    pub(crate) texts: Vec<(&'static str, LitStr)>,
+    /// Keys with a list of texts.
+    pub(crate) lists: Vec<(&'static str, Vec<String>)>,
+    /// Keys with a number.
+    pub(crate) numbers: Vec<(&'static str, u64)>,
 }
 
 pub(crate) struct Step {
@@ -129,22 +141,84 @@ impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let span = input.span();
         let mut type_name = None;
-        let mut steps = Vec::new();
+        let (mut steps, mut requests) = (Vec::new(), Vec::new());
         items(input, |name, input| {
             match name.to_string().as_str() {
+                "request" => {
+                    let content;
+                    parenthesized!(content in input);
+                    requests.push(Request::parse(name.span(), &content)?);
+                }
                 "type" => set(&mut type_name, name, assigned(input)?)?,
                 "step" => {
                     let content;
                     parenthesized!(content in input);
                     steps.push(Step::parse(name.span(), &content)?);
                 }
-                _ => return Err(unknown(name, "plugin", "type, step")),
+                _ => return Err(unknown(name, "plugin", "type, step, request")),
             }
             Ok(())
         })?;
         let missing = || Error::new(span, "add `type = \"vendor.area.Name\"`");
-        Ok(Self { type_name: type_name.ok_or_else(missing)?, steps })
+        Ok(Self { type_name: type_name.ok_or_else(missing)?, steps, requests })
     }
+}
+
+/// The kinds of a request.
+const KINDS: [&str; 7] =
+    ["table", "message", "impersonate", "directory", "http", "secret", "limit"];
+/// The other keys with one text.
+const TEXTS: [&str; 1] = ["reason"];
+/// The keys with a list of words, written without quotes.
+const WORDS: [&str; 2] = ["verbs", "access"];
+/// The keys with a number.
+const NUMBERS: [&str; 3] = ["bytes_max", "files_max", "value"];
+
+impl Request {
+    fn parse(span: Span, input: ParseStream<'_>) -> Result<Self> {
+        let mut seen = std::collections::BTreeSet::new();
+        let (mut texts, mut lists, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        items(input, |name, input| {
+            let key = name.to_string();
+            if !seen.insert(key.clone()) {
+                return Err(Error::new(name.span(), format!("`{key}` is given twice")));
+            }
+            let known = |keys: &[&'static str]| keys.iter().find(|known| **known == key).copied();
+            if let Some(key) = known(&KINDS).or_else(|| known(&TEXTS)) {
+                texts.push((key, assigned::<LitStr>(input)?));
+            } else if let Some(key) = known(&WORDS) {
+                lists.push((key, words(input)?));
+            } else if key == "columns" {
+                let columns = list(input)?.iter().map(LitStr::value).collect();
+                lists.push(("columns", columns));
+            } else if let Some(key) = known(&NUMBERS) {
+                numbers.push((key, assigned::<LitInt>(input)?.base10_parse()?));
+            } else {
+                let keys = "table, message, impersonate, directory, http, secret, limit, verbs, \
+                            columns, access, bytes_max, files_max, value, reason";
+                return Err(unknown(name, "request", keys));
+            }
+            Ok(())
+        })?;
+        if texts.iter().filter(|(key, _)| KINDS.contains(key)).count() != 1 {
+            let kinds = KINDS.join(", ");
+            return Err(Error::new(span, format!("a request has exactly one of {kinds}")));
+        }
+        match texts.iter().find(|(key, _)| *key == "reason") {
+            Some((_, reason)) if !reason.value().trim().is_empty() => {
+                Ok(Self { texts, lists, numbers })
+            }
+            _ => Err(Error::new(span, "say why: add `reason = \"…\"`")),
+        }
+    }
+}
+
+fn words(input: ParseStream<'_>) -> Result<Vec<String>> {
+    let content;
+    parenthesized!(content in input);
+    let names: Punctuated<Ident, Token![,]> =
+        content.parse_terminated(Ident::parse_any, Token![,])?;
+    Ok(names.iter().map(ToString::to_string).collect())
 }
 
 impl Step {

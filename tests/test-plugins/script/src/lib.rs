@@ -5,6 +5,11 @@
 //! ```text
 //! set COLUMN VALUE            remove COLUMN              touch COLUMN (set it to what it is)
 //! create TABLE COL=VALUE ...  update TABLE ID COL=VALUE  delete TABLE ID   get TABLE ID COLUMN
+//! upsert TABLE ID COL=VALUE ...                          assign TABLE ID USER
+//! state TABLE ID STATE STATUS                            send MESSAGE (without parameters)
+//! link TABLE ID RELATIONSHIP TABLE ID                    unlink TABLE ID RELATIONSHIP TABLE ID
+//! query TABLE COLUMNS|* LOOKUP/COLUMN=VALUE|- ORDER|-    (the count of rows becomes `{got}`)
+//! top TABLE COLUMN ROWS
 //! retarget TABLE              (tries to make the request about another row)
 //! catch COMMAND               (goes on when COMMAND fails)
 //! share NAME VALUE            output-set COLUMN VALUE (a column of BusinessEntity)
@@ -19,8 +24,8 @@
 //! `~` stands for a space. It never runs outside tests.
 
 use offstage_sdk::{
-    Context, Entity, EntityReference, Guid, Money, OptionValue, Parameter, PluginError, Value,
-    keyed_guid, new_guid, now, plugin, random,
+    Context, Entity, EntityReference, Guid, Money, OptionValue, Parameter, PluginError, Query,
+    Request, Value, column, keyed_guid, new_guid, now, plugin, random,
 };
 
 /// Runs the step's configuration.
@@ -30,6 +35,13 @@ use offstage_sdk::{
 #[plugin(
     type = "test.Script",
     step(key = "script-idle", message = "Create", table = "letter", stage = PostOperation, deployment = Both),
+    request(
+        table = "*", verbs(create, read, update, delete),
+        columns("*", "ownerid", "owningbusinessunit", "statecode", "statuscode"),
+        reason = "Does whatever a test says.",
+    ),
+    request(message = "*", reason = "Does whatever a test says."),
+    request(impersonate = "*", reason = "Does whatever a test says."),
 )]
 pub fn script(context: &mut Context) -> Result<(), PluginError> {
     let lines = context.configuration.clone();
@@ -95,6 +107,9 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
             let row = context.service().retrieve(&EntityReference::new(*table, id), [*column])?;
             *got = row.get(column).map(text).unwrap_or_default();
         }
+        ["upsert" | "assign" | "state" | "link" | "unlink" | "send" | "query" | "top", ..] => {
+            send(context, &words, line, got)?;
+        }
         ["share", name, value] => {
             let value = parse(context, value, got)?;
             context.set_shared_variable(name, value);
@@ -130,6 +145,68 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
         _ => return Err(bad(line)),
     }
     Ok(true)
+}
+
+/// The commands that send messages beyond create, update, delete and retrieve.
+fn send(
+    context: &Context,
+    words: &[&str],
+    line: &str,
+    got: &mut String,
+) -> Result<(), PluginError> {
+    let service = context.service();
+    let row = |table: &str, id: &str| -> Result<EntityReference, PluginError> {
+        Ok(EntityReference::new(table, guid(&expand(context, id, "")?)?))
+    };
+    let small = |text: &str| text.parse::<i32>().map_err(|_| bad(line));
+    match words {
+        ["upsert", table, id, columns @ ..] => {
+            let mut entity = Entity::with_id(*table, row(table, id)?.id);
+            for pair in columns {
+                let (column, value) = pair.split_once('=').ok_or_else(|| bad(line))?;
+                entity.set(column, parse(context, value, got)?);
+            }
+            service.upsert(entity)?;
+        }
+        ["assign", table, id, user] => {
+            service.assign(&row(table, id)?, &row("systemuser", user)?)?;
+        }
+        ["state", table, id, state, status] => {
+            let (state, status) = (OptionValue(small(state)?), OptionValue(small(status)?));
+            service.set_state(&row(table, id)?, state, status)?;
+        }
+        ["link", table, id, relationship, other, other_id] => {
+            service.associate(&row(table, id)?, relationship, vec![row(other, other_id)?])?;
+        }
+        ["unlink", table, id, relationship, other, other_id] => {
+            service.disassociate(&row(table, id)?, relationship, vec![row(other, other_id)?])?;
+        }
+        ["send", message] => drop(service.execute(Request::new(*message))?),
+        ["query", table, columns, condition, order] => {
+            let mut query = Query::new(*table);
+            if *columns != "*" {
+                query = query.columns(columns.split(',').map(str::to_owned).collect::<Vec<_>>());
+            }
+            if let Some((path, value)) = condition.split_once('=') {
+                let value = parse(context, value, got)?;
+                query = query.filter(match path.split_once('/') {
+                    Some((lookup, name)) => column(name).through([lookup]).equals(value),
+                    None => column(path).equals(value),
+                });
+            }
+            if *order != "-" {
+                query = query.order_by(order);
+            }
+            *got = service.retrieve_multiple(query)?.entities.len().to_string();
+        }
+        ["top", table, name, rows] => {
+            let rows = rows.parse().map_err(|_| bad(line))?;
+            let query = Query::new(*table).columns([*name]).top(rows);
+            *got = service.retrieve_multiple(query)?.entities.len().to_string();
+        }
+        _ => return Err(bad(line)),
+    }
+    Ok(())
 }
 
 fn holds(context: &Context, when: &str) -> bool {
@@ -180,7 +257,7 @@ fn expand(context: &Context, word: &str, got: &str) -> Result<String, PluginErro
 
 fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginError> {
     let parts: Vec<&str> = name.split(':').collect();
-    let column = |entity: &Entity, column: &str| entity.get(column).map(text).unwrap_or_default();
+    let cell = |entity: &Entity, column: &str| entity.get(column).map(text).unwrap_or_default();
     Ok(match parts.as_slice() {
         ["id"] => context.primary_entity_id.to_string(),
         ["user"] => context.user_id.to_string(),
@@ -195,9 +272,9 @@ fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginErro
         ["playback"] => context.is_offline_playback().to_string(),
         ["got"] => got.to_owned(),
         ["correlation"] => context.correlation_id.to_string(),
-        ["target", name] => column(context.target()?, name),
-        ["pre", alias, name] => column(context.pre_image(alias)?, name),
-        ["post", alias, name] => column(context.post_image(alias)?, name),
+        ["target", name] => cell(context.target()?, name),
+        ["pre", alias, name] => cell(context.pre_image(alias)?, name),
+        ["post", alias, name] => cell(context.post_image(alias)?, name),
         ["shared", name] => shared(context.shared_variables.get(name)),
         ["parent", name] => {
             let parent = context.parent_context(1);

@@ -1,71 +1,15 @@
-//! `offstage plugin`: plug-in packages.
+//! `offstage plugin add|list|show|enable|disable|remove`: registered packages.
 
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Output, grouped, yes_no};
+use crate::requests::{self, Asked};
 use crate::values::FileArgument;
 use crate::workspace::Workspace;
-use clap::Subcommand;
-use serde::{Deserialize, Serialize};
+use offstage_sandbox::PackageFile;
 use serde_json::json;
 
-/// Plug-in packages.
-#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Plugin {
-    /// Register a package with the steps that it declares (server)
-    Add {
-        /// The component, a `.wasm` file
-        file: FileArgument,
-    },
-    /// List the packages, and those that do not run here
-    List,
-    /// Show a package with its steps
-    Show {
-        /// The package id, such as samples/phone-numbers
-        package: String,
-    },
-    /// Let the steps of a package run again (server)
-    Enable {
-        /// The package id
-        package: String,
-    },
-    /// Stop all steps of a package from running (server)
-    Disable {
-        /// The package id
-        package: String,
-    },
-    /// Let the steps of a suspended package run again, on this machine
-    Resume {
-        /// The package id
-        package: String,
-    },
-    /// Remove a package with its steps (server)
-    Remove {
-        /// The package id
-        package: String,
-    },
-}
-
-impl Plugin {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
-        match self {
-            Self::Add { file } => add(workspace, &file),
-            Self::List => list(workspace),
-            Self::Show { package } => show(workspace, &package),
-            Self::Enable { package } => switch(workspace, &package, true),
-            Self::Disable { package } => switch(workspace, &package, false),
-            Self::Resume { package } => resume(workspace, &package),
-            Self::Remove { package } => {
-                let (pipeline, administrator) = workspace.server()?;
-                pipeline.remove_package(administrator, &package)?;
-                Ok(Output::new(json!({ "removed": package })).text("Removed."))
-            }
-        }
-    }
-}
-
-fn add(workspace: &Workspace, file: &FileArgument) -> Result<Output, CliError> {
+pub(super) fn add(workspace: &Workspace, file: &FileArgument) -> Result<Output, CliError> {
     let (pipeline, administrator) = workspace.server()?;
     let registered = pipeline.register_package(administrator, &file.read()?)?;
     let package = &registered.package;
@@ -74,17 +18,21 @@ fn add(workspace: &Workspace, file: &FileArgument) -> Result<Output, CliError> {
     }))
     .text(format!("Registered {} {}.", package.id, package.version))
     .table(
-        super::step::HEADERS,
-        super::step::rows(&registered.steps),
+        crate::commands::step::HEADERS,
+        crate::commands::step::rows(&registered.steps),
         "It declares no steps.",
     );
     for notice in &registered.notices {
         output = output.text(format!("Note: {notice}"));
     }
+    let asked = asked(workspace, &package.id)?.unwrap_or_default();
+    if asked.iter().any(|asked| !asked.allowed) {
+        output = requests::show(output.text("Not all that it requests is granted here:"), &asked);
+    }
     Ok(output)
 }
 
-fn list(workspace: &Workspace) -> Result<Output, CliError> {
+pub(super) fn list(workspace: &Workspace) -> Result<Output, CliError> {
     let registry = workspace.pipeline().registry()?;
     let suspended = workspace.pipeline().suspended()?;
     let rows = registry
@@ -116,7 +64,7 @@ fn list(workspace: &Workspace) -> Result<Output, CliError> {
     ))
 }
 
-fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
+pub(super) fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
     let registry = workspace.pipeline().registry()?;
     let Some(package) = registry.packages.iter().find(|p| p.id == id) else {
         return Err(CliError::new(Exit::NotFound, format!("There is no plug-in package '{id}'."))
@@ -137,20 +85,44 @@ fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
     }
     let suspended = workspace.pipeline().suspended()?.into_iter().find(|s| s.package == id);
     if let Some(row) = &suspended {
-        pairs.push(("Suspended", super::status::suspension(row)));
+        pairs.push(("Suspended", crate::commands::status::suspension(row)));
         pairs.push(("Last violation", format!("{} {}: {}", row.time, row.step, row.reason)));
     }
+    let asked = asked(workspace, id)?;
     let json = json!({
         "package": package, "steps": steps, "skipped": skipped, "suspended": suspended,
+        "requests": asked,
     });
-    Ok(Output::new(json).pairs(pairs).text("").table(
-        super::step::HEADERS,
-        super::step::rows(&steps),
+    let output = Output::new(json).pairs(pairs).text("").table(
+        crate::commands::step::HEADERS,
+        crate::commands::step::rows(&steps),
         "No steps.",
-    ))
+    );
+    Ok(match asked {
+        Some(asked) => requests::show(output.text(""), &asked),
+        None => output,
+    })
 }
 
-fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliError> {
+/// What a package that runs here requests, and gets.
+fn asked(workspace: &Workspace, id: &str) -> Result<Option<Vec<Asked>>, CliError> {
+    let Some(permissions) = workspace.pipeline().registry()?.permissions(id) else {
+        return Ok(None);
+    };
+    let Some(bytes) = workspace.store().read()?.package_bytes(id)? else {
+        return Ok(None);
+    };
+    let file = PackageFile::read(&bytes).map_err(|error| CliError::from(error.fault()))?;
+    Ok(Some(requests::of(&permissions, file.declaration.all_requests())))
+}
+
+pub(super) fn remove(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
+    let (pipeline, administrator) = workspace.server()?;
+    pipeline.remove_package(administrator, id)?;
+    Ok(Output::new(json!({ "removed": id })).text("Removed."))
+}
+
+pub(super) fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliError> {
     let (pipeline, administrator) = workspace.server()?;
     let package = pipeline.set_package_enabled(administrator, id, enabled)?;
     Ok(Output::new(json!({ "package": package })).text(if enabled {
@@ -160,7 +132,7 @@ fn switch(workspace: &Workspace, id: &str, enabled: bool) -> Result<Output, CliE
     }))
 }
 
-fn resume(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
+pub(super) fn resume(workspace: &Workspace, id: &str) -> Result<Output, CliError> {
     let was_suspended = if workspace.is_server() {
         let (pipeline, administrator) = workspace.server()?;
         pipeline.resume_package(administrator, id)?

@@ -1,0 +1,73 @@
+//! Makes projects for plug-ins, and package files of projects; one file per language.
+//!
+//! To add a language, add a file with a [`Language`] and name it in [`LANGUAGES`]. Never registers
+//! or allows anything.
+
+mod project;
+mod rust;
+
+pub(crate) use project::{Project, make};
+
+use crate::error::CliError;
+use crate::values::FileArgument;
+use offstage_build::{BuildFolders, MANIFEST};
+use std::path::Path;
+
+/// The languages in which a plug-in can be written here.
+pub(crate) const LANGUAGES: [&Language; 1] = [&rust::LANGUAGE];
+
+/// What is particular to a language.
+pub(crate) struct Language {
+    /// The word for it, in `plugin new --lang`.
+    pub(crate) name: &'static str,
+    /// The files of a new project, as path and content. `{{name}}`, `{{ident}}`, `{{package}}` and
+    /// `{{sdk}}` in either stand for the project's name, the name as an identifier, the package id,
+    /// and the folder of the SDK.
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Whether a folder without `plugin.toml` is a project of this language.
+    pub(crate) recognises: fn(&Path) -> bool,
+    /// Makes the component, with its declarations, of the project in a folder.
+    pub(crate) build: fn(&Path) -> Result<Built, CliError>,
+}
+
+/// What a build made.
+pub(crate) struct Built {
+    /// The file's name without `.wasm`.
+    pub(crate) name: String,
+    /// The component with its declarations.
+    pub(crate) component: Vec<u8>,
+}
+
+/// The language of this name.
+pub(crate) fn language(name: &str) -> Result<&'static Language, CliError> {
+    LANGUAGES.into_iter().find(|language| language.name == name).ok_or_else(|| {
+        let names: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
+        CliError::usage(format!("There is no language '{name}' here."))
+            .hint(format!("There is {}.", names.join(", ")))
+    })
+}
+
+/// Builds the project in a folder: one with `plugin.toml` in the language that it names, another
+/// in the language that its files are of.
+pub(crate) fn build(folder: &FileArgument) -> Result<Built, CliError> {
+    let folder = &folder.0;
+    if folder.join(MANIFEST).exists() {
+        return declared(folder);
+    }
+    let known = LANGUAGES.into_iter().find(|language| (language.recognises)(folder));
+    let known = known.ok_or_else(|| {
+        let text = format!("'{}' is no plug-in project.", folder.display());
+        CliError::usage(text).hint("`offstage plugin new NAME` makes one.")
+    })?;
+    (known.build)(folder)
+}
+
+/// Builds a project that declares itself in `plugin.toml`.
+fn declared(folder: &Path) -> Result<Built, CliError> {
+    let work = folder.join("target");
+    let folders = BuildFolders { tools: work.join("tools"), work: work.join("build") };
+    let built = offstage_build::build(folder, &folders)
+        .map_err(|error| CliError::usage(format!("{error}.")).hint(error.hint()))?;
+    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("plugin");
+    Ok(Built { name: name.replace('-', "_"), component: built.component })
+}

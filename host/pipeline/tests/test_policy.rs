@@ -1,0 +1,511 @@
+//! What the policy lets a plug-in do, through the real pipeline with a real plug-in: each host
+//! function granted and denied, and attacks on the table capabilities by their ids.
+
+mod support;
+
+use offstage_model::registration::StepDeclaration;
+use offstage_model::{Entity, Fault, Query, Request, Uuid, Value, code};
+use offstage_pipeline::{AuditRecord, StepChange};
+use offstage_policy::{Capability, PolicyFile};
+use std::sync::{Mutex, PoisonError};
+use support::value::row_id;
+use support::{AUDIT, World};
+
+/// Everything, by explicit wildcards: what `policies/tests.toml` gives to test plug-ins.
+const EVERYTHING: &str = include_str!("../../../policies/tests.toml");
+
+/// Requests that a plug-in can make, and one capability that each needs. The first column is the
+/// host function of `sdk/wit/plugin.wit`.
+const EXECUTE: &[(&str, &str, &str, &str)] = &[
+    ("execute", "create task subject=s:x", "table", "create:task.subject"),
+    ("execute", "create task subject=s:x", "table", "create:task"),
+    ("execute", "update account {acc} name=s:x", "table", "update:account.name"),
+    ("execute", "delete task {tsk}", "table", "delete:task"),
+    ("execute", "get account {acc} creditlimit", "table", "read:account.creditlimit"),
+    ("execute", "upsert account {acc} fax=s:1", "table", "update:account.fax"),
+    ("execute", "upsert account {acc} fax=s:1", "table", "create:account.fax"),
+    ("execute", "query contact fullname - -", "table", "read:contact.fullname"),
+    ("execute", "query contact contactid - -", "table", "read:contact"),
+    ("execute", "query contact * - -", "table", "read:contact.*"),
+    ("execute", "query contact fullname jobtitle=s:x -", "table", "read:contact.jobtitle"),
+    ("execute", "query contact fullname - jobtitle", "table", "read:contact.jobtitle"),
+    (
+        "execute",
+        "query contact fullname parentcustomerid_account/creditlimit=m:1 -",
+        "table",
+        "read:account.creditlimit",
+    ),
+    (
+        "execute",
+        "query contact fullname parentcustomerid_account/creditlimit=m:1 -",
+        "table",
+        "read:contact.parentcustomerid",
+    ),
+    ("execute", "state task {tsk} 1 5", "message", "SetState"),
+    ("execute", "state task {tsk} 1 5", "table", "update:task.statecode"),
+    ("execute", "state task {tsk} 1 5", "table", "update:task.statuscode"),
+    ("execute", "assign account {acc} {usr}", "message", "Assign"),
+    ("execute", "assign account {acc} {usr}", "table", "update:account.ownerid"),
+    (
+        "execute",
+        "link account {acc} contact_customer_accounts contact {con}",
+        "message",
+        "Associate",
+    ),
+    (
+        "execute",
+        "link account {acc} contact_customer_accounts contact {con}",
+        "table",
+        "update:contact.parentcustomerid",
+    ),
+    (
+        "execute",
+        "unlink account {acc} contact_customer_accounts contact {con}",
+        "message",
+        "Disassociate",
+    ),
+    (
+        "execute",
+        "link team {tea} teammembership_association systemuser {usr}",
+        "table",
+        "create:teammembership",
+    ),
+    ("execute", "send WhoAmI", "message", "WhoAmI"),
+    ("execute", "send RetrieveVersion", "message", "RetrieveVersion"),
+];
+
+/// Host functions that reach nothing beyond the operation that runs: any plug-in may call them.
+const FREE: [&str; 8] = [
+    "parent-context",
+    "is-offline-playback",
+    "now",
+    "server-now",
+    "new-guid",
+    "random",
+    "keyed-guid",
+    "trace",
+];
+
+/// One test at a time may look at the audit: it is the process's.
+static ORDER: Mutex<()> = Mutex::new(());
+
+/// A server with a few rows and a step on Create of a letter that runs a script.
+fn world() -> World {
+    let world = World::new();
+    let rows = [
+        Entity::with_id("account", row_id("acc"))
+            .with("name", Value::text("Fabrikam"))
+            .with("creditlimit", Value::Money(1.into())),
+        Entity::with_id("contact", row_id("con"))
+            .with("lastname", Value::text("Lee"))
+            .with("parentcustomerid", Value::reference("account", row_id("acc"))),
+        Entity::with_id("contact", row_id("co2")).with("lastname", Value::text("Diaz")),
+        Entity::with_id("contact", row_id("co3")).with("lastname", Value::text("Kim")),
+        Entity::with_id("task", row_id("tsk")).with("subject", Value::text("call")),
+        Entity::with_id("team", row_id("tea")).with("name", Value::text("Sales")),
+    ];
+    for row in rows {
+        world.on_server(Request::create(row)).expect("the row is made");
+    }
+    world.add_step(step("scripted", 40)).expect("the step is added");
+    world
+}
+
+fn step(key: &str, stage: u32) -> StepDeclaration {
+    let json = format!(
+        r#"{{"key":"{key}","message":"Create","table":"letter","stage":{stage},"deployment":2}}"#
+    );
+    serde_json::from_str(&json).expect("a step")
+}
+
+fn with_ids(world: &World, script: &str) -> String {
+    let mut script = script.replace("{usr}", &world.caller.user.to_string());
+    for name in ["acc", "con", "tsk", "tea"] {
+        script = script.replace(&format!("{{{name}}}"), &row_id(name).to_string());
+    }
+    script
+}
+
+/// Runs a script under a policy: the step runs it when a letter is made.
+#[expect(clippy::result_large_err, reason = "a test looks at both at once")]
+fn run(
+    world: &World,
+    policy: &str,
+    key: &str,
+    script: &str,
+) -> Result<Vec<AuditRecord>, (Fault, Vec<AuditRecord>)> {
+    let policy = PolicyFile::parse(policy, "policy.toml").expect("the policy is valid");
+    world.server.set_policy(policy);
+    let change = StepChange::Configuration(with_ids(world, script));
+    world.server.change_step(&world.caller, key, change).expect("the step is changed");
+    AUDIT.take();
+    let letter = Entity::new("letter").with("subject", Value::text("dear"));
+    let result = world.on_server(Request::create(letter));
+    let records = AUDIT.take();
+    match result {
+        Ok(_) => Ok(records),
+        Err(fault) => Err((fault, records)),
+    }
+}
+
+fn without(kind: &str, resource: &str) -> String {
+    let capability = Capability::parse(kind, resource).expect("a capability");
+    format!(
+        "{EVERYTHING}\n[[deny]]\npackage = \"test/script\"\nreason = \"test\"\ndeny = [{}]\n",
+        capability.rule_line()
+    )
+}
+
+fn letters(world: &World) -> usize {
+    let mut tx = world.server.store().read().expect("a snapshot");
+    let scope = offstage_store::Scope { user: Uuid::nil() };
+    tx.query(&Query::all("letter"), &scope).expect("rows").entities.len()
+}
+
+/// The functions that the contract offers, as it is now.
+fn contract() -> Vec<String> {
+    let text = include_str!("../../../sdk/wit/plugin.wit");
+    let (imports, _) = text.split_once("world plugin").expect("a world");
+    let mut functions = Vec::new();
+    for line in imports.lines() {
+        if let Some((name, rest)) = line.trim().split_once(": ")
+            && rest.starts_with("func(")
+        {
+            functions.push(name.trim_start_matches('%').to_owned());
+        }
+    }
+    functions
+}
+
+/// Attacks B01 and B07: without a grant nothing is done, with one it is.
+#[test]
+fn atk_b01_b07_every_function_granted_and_denied() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let functions = contract();
+    assert!(functions.len() >= 9, "{functions:?}");
+    for function in &functions {
+        let tested = EXECUTE.iter().any(|(name, ..)| name == function);
+        // Functions with a capability of their own are tested where their capability is.
+        let elsewhere = function.contains("file") || function.contains("http");
+        assert!(
+            tested
+                || elsewhere
+                || FREE.contains(&function.as_str())
+                || OTHER.contains(&function.as_str()),
+            "the host function '{function}' has no row in this matrix"
+        );
+    }
+    for (_, script, kind, resource) in EXECUTE {
+        let world = world();
+        let capability = format!("{kind} {resource}");
+        let records = run(&world, EVERYTHING, "scripted", script)
+            .unwrap_or_else(|(fault, _)| panic!("{script}, granted: {fault}"));
+        assert!(records.is_empty(), "{script}: {records:?}");
+        let before = letters(&world);
+
+        let world = self::world();
+        let (fault, records) =
+            run(&world, &without(kind, resource), "scripted", script).expect_err("it is denied");
+        check_denial(&fault, &records, script, "denied");
+        assert_eq!(records[0].capability, capability, "{script}");
+        assert_eq!(records[0].rule, format!("policy.toml:{}", deny_line()), "{script}");
+        assert_eq!(letters(&world), before - 1, "{script}: everything is rolled back");
+
+        let (fault, records) = run(&world, "", "scripted", script).expect_err("it is denied");
+        check_denial(&fault, &records, script, "not-granted");
+        assert!(records[0].remedy.contains("[[grant]]"), "{:?}", records[0]);
+    }
+}
+
+/// Functions that other test files cover, with their capabilities.
+const OTHER: [&str; 0] = [];
+
+fn deny_line() -> usize {
+    EVERYTHING.lines().count() + 5
+}
+
+fn check_denial(fault: &Fault, records: &[AuditRecord], script: &str, cause: &str) {
+    assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{script}: {fault}");
+    assert_eq!(fault.step.as_deref(), Some("scripted"), "{script}");
+    assert!(fault.hint.as_deref().unwrap_or("").contains("policy explain test/script"), "{script}");
+    assert_eq!(records.len(), 1, "{script}: {records:?}");
+    let record = &records[0];
+    assert_eq!(record.cause, cause, "{script}: {record:?}");
+    assert!(record.requested && record.reason.is_some(), "{script}: {record:?}");
+    assert_eq!((record.package.as_str(), record.step.as_str()), ("test/script", "scripted"));
+    let line = record.to_line();
+    assert!(!line.contains('\n') && line.contains("\"requested\":true"), "{line}");
+}
+
+/// The plug-in is told code and capability; the rule and the file are for the operator only.
+#[test]
+fn atk_e08_a_denial_tells_the_plugin_no_more_than_the_capability() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let there = "get account {acc} creditlimit";
+    let absent = "get account 00000000-0000-0000-0000-00000000dead creditlimit";
+    let unknown = "get nosuchtable {acc} creditlimit";
+    let texts: Vec<String> = [there, absent, unknown]
+        .iter()
+        .map(|script| run(&world, "", "scripted", script).expect_err("denied").0.message)
+        .collect();
+    assert_eq!(texts[0], texts[1]);
+    assert_eq!(texts[2], texts[0].replace("account", "nosuchtable"));
+    for text in &texts {
+        assert!(!text.contains("policy.toml") && !text.contains("grant"), "{text}");
+    }
+}
+
+/// Going on after a denial fails the request, and a denial that is repeated is one record.
+#[test]
+fn a_denial_is_recorded_once_and_cannot_be_swallowed() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let script = "catch get account {acc} name\ncatch get account {acc} name\ntrace on";
+    let (fault, records) = run(&world, "", "scripted", script).expect_err("it is denied");
+    assert_eq!(fault.code, code::ISV_TRANSACTION_COUNT, "{fault}");
+    assert_eq!(records.len(), 1, "{records:?}");
+    let mut tx = world.server.store().read().expect("a snapshot");
+    let traces = tx.traces(&offstage_store::TraceFilter::default(), 100);
+    let traces = traces.expect("traces");
+    assert!(
+        traces.iter().any(|t| t.trace.contains("[host] the policy denied table read:account")),
+        "{traces:#?}"
+    );
+}
+
+/// Attack B02: another table is reached by a lookup only with its own grant. (`$expand`, links and
+/// aggregates do not exist in the query model.)
+#[test]
+fn atk_b02_a_path_to_another_table_needs_both() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let contact_only = "[[grant]]\npackage = \"test/script\"\nreason = \"r\"\nallow = [\
+        { table = \"contact\", verbs = [\"read\"], columns = [\"*\"] }]\n";
+    let direct = "query contact fullname - -";
+    run(&world, contact_only, "scripted", direct).unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    let through = "query contact fullname parentcustomerid_account/creditlimit=m:1 -";
+    let (_, records) = run(&world, contact_only, "scripted", through).expect_err("it is denied");
+    assert_eq!(records[0].capability, "table read:account.creditlimit");
+    // A path that does not exist tells no more than one that is denied.
+    let nowhere = "query contact fullname nosuchlookup/creditlimit=m:1 -";
+    let nothing = run(&world, "", "scripted", nowhere).expect_err("it is denied").0;
+    assert_eq!(nothing.code, code::PRIVILEGE_DENIED, "{nothing}");
+}
+
+/// Attack B04: tables of the store itself are no tables of the model, whatever is granted.
+#[test]
+fn atk_b04_system_tables_do_not_exist_for_a_plugin() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let names = [
+        "sqlite_master",
+        "SQLITE_MASTER",
+        "\"sqlite_master\"",
+        "main.sqlite_master",
+        "sqlite_schema",
+        "sqlite_temp_master",
+        "pragma_table_info",
+        "journal",
+        "\"journal\"",
+        "_journal",
+        "receipts",
+        "applied",
+        "settings",
+        "packages",
+        "steps",
+        "traces",
+        "policy",
+        "trust",
+        "contact\";--",
+        "contact--",
+        "[contact]",
+        "`contact`",
+        "Contact",
+        "CONTACT",
+    ];
+    for name in names {
+        for script in [
+            format!("query {name} * - -"),
+            format!("create {name} a=s:1"),
+            format!("delete {name} {{acc}}"),
+            format!("update {name} {{acc}} sql=s:1"),
+            format!("query contact fullname {name}/name=s:1 -"),
+            format!("query contact {name} - -"),
+            format!("query contact fullname - {name}"),
+        ] {
+            let result = run(&world, EVERYTHING, "scripted", &script);
+            let (fault, _) = result.expect_err(&script);
+            assert!(
+                [
+                    code::UNKNOWN_TABLE,
+                    code::UNKNOWN_COLUMN,
+                    code::INVALID_QUERY,
+                    code::PRIVILEGE_DENIED
+                ]
+                .contains(&fault.code),
+                "{script}: {fault}"
+            );
+        }
+    }
+}
+
+/// Attack B05: a wildcard never covers writing owner and state; the platform's own columns are
+/// refused even when they are named.
+#[test]
+fn atk_b05_protected_columns_need_their_names() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let star = "[[grant]]\npackage = \"test/script\"\nreason = \"r\"\nallow = [\
+        { table = \"*\", verbs = [\"create\", \"read\", \"update\"], columns = [\"*\"] }]\n";
+    for (script, capability) in [
+        ("update account {acc} ownerid=r:systemuser:{usr}", "update:account.ownerid"),
+        ("update task {tsk} statecode=o:1", "update:task.statecode"),
+        ("update task {tsk} statuscode=o:5", "update:task.statuscode"),
+        ("create task subject=s:x statecode=o:1", "create:task.statecode"),
+        ("create account name=s:x owningbusinessunit=null", "create:account.owningbusinessunit"),
+    ] {
+        let (_, records) = run(&world, star, "scripted", script).expect_err(script);
+        assert_eq!(records[0].capability, format!("table {capability}"), "{script}");
+    }
+    run(&world, star, "scripted", "update account {acc} name=s:x")
+        .unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    for column in ["createdon", "versionnumber"] {
+        let script = format!("update account {{acc}} {column}=l:1");
+        let (fault, _) = run(&world, EVERYTHING, "scripted", &script).expect_err(&script);
+        assert_ne!(fault.code, code::PRIVILEGE_DENIED, "{script}: {fault}");
+    }
+}
+
+/// Columns of Target that a step of stage 10 or 20 writes, sets to the same, or takes away.
+#[test]
+fn columns_of_target_are_written_with_a_grant_only() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    for stage in [10, 20] {
+        let world = world();
+        world.add_step(step("before", stage)).expect("the step is added");
+        let denied = without("table", "create:letter.description");
+        for script in ["set description s:x", "remove description", "touch description"] {
+            run(&world, EVERYTHING, "before", script).unwrap_or_else(|(fault, _)| {
+                panic!("{script}, granted: {fault}");
+            });
+            let (fault, records) = run(&world, &denied, "before", script).expect_err(script);
+            assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{script}: {fault}");
+            assert_eq!(records[0].capability, "table create:letter.description", "{script}");
+            assert_eq!(fault.step.as_deref(), Some("before"));
+        }
+    }
+}
+
+#[test]
+fn an_image_shows_only_columns_that_may_be_read() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    for (attributes, capability) in
+        [(r#"["subject"]"#, "read:letter.subject"), ("[]", "read:letter.*")]
+    {
+        let world = world();
+        let json = format!(
+            r#"{{"key":"imaged","message":"Update","table":"letter","stage":40,
+               "images":[{{"alias":"pre","kind":"pre","attributes":{attributes}}}]}}"#
+        );
+        world.add_step(serde_json::from_str(&json).expect("a step")).expect("it is added");
+        let id = row_id("let");
+        let letter = Entity::with_id("letter", id).with("subject", Value::text("dear"));
+        world.on_server(Request::create(letter)).expect("the letter is made");
+        let update = || {
+            let letter = Entity::with_id("letter", id).with("subject", Value::text("sir"));
+            world.on_server(Request::update(letter))
+        };
+        update().expect("everything is granted");
+        let policy = PolicyFile::parse(&without("table", "read:letter.subject"), "policy.toml");
+        world.server.set_policy(policy.expect("a policy"));
+        AUDIT.take();
+        let fault = update().expect_err("the image is denied");
+        assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{fault}");
+        assert_eq!(AUDIT.take()[0].capability, format!("table {capability}"));
+    }
+}
+
+#[test]
+fn a_step_acts_as_another_user_with_a_grant_only() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let mut declaration = step("acting", 40);
+    declaration.deployment = 0.try_into().expect("a deployment");
+    declaration.impersonate = Some(row_id("boss"));
+    declaration.configuration = "trace {user}".into();
+    world.add_step(declaration).expect("the step is added");
+    run(&world, EVERYTHING, "acting", "trace {user}")
+        .unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    let user = row_id("boss").to_string();
+    let (fault, records) =
+        run(&world, &without("impersonate", &user), "acting", "trace {user}").expect_err("denied");
+    assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{fault}");
+    assert_eq!(records[0].capability, format!("impersonate {user}"));
+}
+
+/// Attack B10: rows of one query are bounded by the policy; pages are made to fit.
+#[test]
+fn atk_b10_a_query_returns_no_more_rows_than_granted() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let limited = EVERYTHING.replacen(
+        "{ message = \"*\" },",
+        "{ message = \"*\" },\n  { limit = \"rows_per_query\", value = 2 },",
+        1,
+    );
+    let script = "query contact fullname - -\nthrow {got}";
+    let count = |policy: &str| run(&world, policy, "scripted", script).expect_err("it throws").0;
+    assert_eq!(count(EVERYTHING).message, "3");
+    assert_eq!(count(&limited).message, "2");
+    run(&world, &limited, "scripted", "top contact fullname 2")
+        .unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    let (fault, _) =
+        run(&world, &limited, "scripted", "top contact fullname 3").expect_err("too many");
+    assert_eq!(fault.code, code::TOO_LARGE_A_REQUEST, "{fault}");
+}
+
+#[test]
+fn a_limit_of_the_policy_ends_the_run() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let limit = |name: &str, value: u64| {
+        let rule = format!("{{ message = \"*\" }},\n  {{ limit = \"{name}\", value = {value} }},");
+        EVERYTHING.replacen("{ message = \"*\" },", &rule, 1)
+    };
+    let script = "get account {acc} name\nget account {acc} name";
+    run(&world, EVERYTHING, "scripted", script).unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    for (name, value, expected) in [
+        ("fuel", 1_000, code::PLUGIN_TIMEOUT),
+        ("memory_bytes", 65_536, code::PLUGIN_CRASHED),
+        ("organization_calls", 1, code::PLUGIN_CRASHED),
+    ] {
+        let (fault, _) = run(&world, &limit(name, value), "scripted", script).expect_err(name);
+        assert_eq!(fault.code, expected, "{name}: {fault}");
+        run(&world, EVERYTHING, "scripted", script).unwrap_or_else(|(f, _)| panic!("{name}: {f}"));
+    }
+}
+
+/// The device decides by its own policy: what the server grants does not count there.
+#[test]
+fn server_and_device_decide_on_their_own() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut world = world();
+    let script = with_ids(&world, "create task subject=s:x");
+    let change = StepChange::Configuration(script);
+    world.server.change_step(&world.caller, "scripted", change).expect("it is changed");
+    world.sync();
+    world.device.set_policy(PolicyFile::missing("policy.toml"));
+    let letter = || Request::create(Entity::new("letter").with("subject", Value::text("dear")));
+    let fault = world.on_device(letter()).expect_err("the device denies it");
+    assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{fault}");
+    world.on_server(letter()).expect("the server allows it");
+    // And the other way round: what the device allowed, the server's policy judges in playback.
+    let policy = PolicyFile::parse(EVERYTHING, "policy.toml").expect("a policy");
+    world.device.set_policy(policy);
+    world.on_device(letter()).expect("the device allows it");
+    world.server.set_policy(PolicyFile::missing("policy.toml"));
+    let outcomes = world.play();
+    let fault = outcomes[0].1.as_ref().expect_err("the server denies it");
+    assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{fault}");
+}
