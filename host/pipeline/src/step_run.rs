@@ -177,6 +177,7 @@ impl Session {
             trace_calls: calls(Limit::TraceCalls, default.trace_calls),
             trace_bytes: size(Limit::TraceBytes, default.trace_bytes),
             transfer_bytes: size(Limit::TransferBytes, default.transfer_bytes),
+            instance_runs: calls(Limit::InstanceReuse, default.instance_runs),
         }
     }
 

@@ -17,6 +17,7 @@ mod limits;
 mod manifest;
 mod meter;
 mod package;
+mod reuse;
 mod run_error;
 mod sandbox;
 mod state;

@@ -49,11 +49,15 @@ pub struct RunLimits {
     pub trace_bytes: usize,
     /// Data that one host call, or the result, may carry out of the plug-in, in bytes.
     pub transfer_bytes: usize,
+    /// Runs that one instance may serve, for the same users and only while all succeed; 1 makes a
+    /// fresh instance for each. Starting the plug-in then counts for the first of them only.
+    pub instance_runs: u32,
 }
 
 impl Default for RunLimits {
     /// 500 M fuel (about one second of computing), 64 MiB, 120 s of wall time, 5,000 organization calls,
-    /// 20,000 operation calls, 10,000 trace calls, 64 KiB of trace, 1 MiB per transfer.
+    /// 20,000 operation calls, 10,000 trace calls, 64 KiB of trace, 1 MiB per transfer,
+    /// a fresh instance.
     fn default() -> Self {
         Self {
             fuel: 500_000_000,
@@ -64,6 +68,7 @@ impl Default for RunLimits {
             trace_calls: 10_000,
             trace_bytes: 64 << 10,
             transfer_bytes: 1 << 20,
+            instance_runs: 1,
         }
     }
 }

@@ -48,6 +48,11 @@ impl Meter {
         Self { bytes: 0, bytes_peak: 0, bytes_max }
     }
 
+    /// Goes on to the next run of an instance: its memory stays in use.
+    pub(crate) fn next_run(&self, bytes_max: usize) -> Self {
+        Self { bytes: self.bytes, bytes_peak: self.bytes, bytes_max }
+    }
+
     /// The most memory that was in use.
     pub(crate) fn bytes_peak(&self) -> u64 {
         self.bytes_peak as u64

@@ -1,7 +1,8 @@
 //! The sandbox: loads components and runs them, each run in a store and an instance of its own.
 //!
-//! Never reuses an instance: what one run left in memory, no other run can read. Plug-ins that are
-//! debugged have an engine of their own; the others do not notice.
+//! Never reuses an instance unless the limits of a run say so (`reuse`): what one run left in memory,
+//! no other run can read. Plug-ins that are debugged have an engine of their own; the others do not
+//! notice.
 
 use crate::bindings::PluginPre;
 use crate::cache::{CodeCache, Fingerprint};
@@ -10,6 +11,7 @@ use crate::deadline::Deadline;
 use crate::debug::{self, DebugPlugins, Holds};
 use crate::error::SandboxError;
 use crate::limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, STACK_BYTES_MAX, WALL_TIME_MAX};
+use crate::reuse::{Held, Idle, Owner};
 use crate::run_error::{RunError, RunErrorKind};
 use crate::state::{Services, State};
 use crate::ticker::{TICK, Ticker};
@@ -91,6 +93,8 @@ pub struct Plugin(Arc<Loaded>);
 struct Loaded {
     sha256: [u8; 32],
     pre: PluginPre<State>,
+    // Before `shared`: instances go before their engine.
+    idle: Idle,
     shared: Arc<Shared>,
 }
 
@@ -193,7 +197,12 @@ impl Sandbox {
         };
         let pre = side.linker.instantiate_pre(&component).and_then(PluginPre::new);
         let pre = pre.map_err(|error| SandboxError::OtherWorld { reason: format!("{error:#}") })?;
-        let plugin = Plugin(Arc::new(Loaded { sha256, pre, shared: Arc::clone(&side.shared) }));
+        let plugin = Plugin(Arc::new(Loaded {
+            sha256,
+            pre,
+            idle: Idle::default(),
+            shared: Arc::clone(&side.shared),
+        }));
         let mut loaded = self.loaded();
         loaded.truncate(LOADED_MAX - 1);
         loaded.push_front(plugin.clone());
@@ -291,12 +300,20 @@ fn run<S: Services>(
     };
     let deadline = Deadline::new(started, limits.wall_time, &plugin.shared.holds);
     let state = State::new(Box::new(services), &limits, deadline);
-    let mut store = Store::new(&plugin.shared.engine, state);
+    let mut held = hold(plugin, Owner::of(context), state, &limits);
     let guard = plugin.shared.ticker.run();
-    let result = execute(&mut store, plugin, plugin_type, context, &limits);
+    let result = execute(&mut held, plugin, plugin_type, context, &limits);
     drop(guard);
-    let fuel = limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0));
-    let mut state = store.into_data();
+    let fuel = limits.fuel.saturating_sub(held.store.get_fuel().unwrap_or(0));
+    let mut state = if result.is_ok() && held.runs < limits.instance_runs {
+        let deadline = Deadline::new(started, Duration::ZERO, &plugin.shared.holds);
+        let next = State::between_runs(held.store.data(), deadline);
+        let state = std::mem::replace(held.store.data_mut(), next);
+        plugin.idle.keep(held);
+        state
+    } else {
+        held.store.into_data()
+    };
     let result = result.map_err(|kind| RunError { plugin_type: plugin_type.to_owned(), kind });
     if let Err(error) = &result {
         state.trace.host_line(&error.to_string());
@@ -312,18 +329,34 @@ fn run<S: Services>(
     (*services.expect("BUG: the services are those that were moved in"), run)
 }
 
+/// An instance for one run: one that served the same users before, or a new store.
+fn hold(plugin: &Loaded, owner: Owner, mut state: State, limits: &RunLimits) -> Held {
+    match plugin.idle.take(owner, limits.instance_runs) {
+        Some(mut held) => {
+            state.meter = held.store.data().meter.next_run(limits.memory_bytes);
+            *held.store.data_mut() = state;
+            held.runs += 1;
+            held
+        }
+        None => {
+            let store = Store::new(&plugin.shared.engine, state);
+            Held { store, instance: None, runs: 1, owner }
+        }
+    }
+}
+
 fn execute(
-    store: &mut Store<State>,
+    held: &mut Held,
     plugin: &Loaded,
     plugin_type: &str,
     context: &ExecutionContext,
     limits: &RunLimits,
 ) -> Result<Vec<ContextChange>, RunErrorKind> {
-    let answer = call(store, plugin, plugin_type, context, limits);
+    let answer = call(held, plugin, plugin_type, context, limits);
     match answer.map_err(|error| RunErrorKind::of(&error, limits))? {
         Ok(changes) => from_guest::changes(changes).map_err(RunErrorKind::BadResult),
         Err(fault) => {
-            let transient = &store.data().transient;
+            let transient = &held.store.data().transient;
             Err(RunErrorKind::Refused(from_guest::fault(fault, plugin_type, transient)))
         }
     }
@@ -332,12 +365,13 @@ fn execute(
 type Answer = Result<Vec<crate::bindings::Change>, crate::bindings::Fault>;
 
 fn call(
-    store: &mut Store<State>,
+    held: &mut Held,
     plugin: &Loaded,
     plugin_type: &str,
     context: &ExecutionContext,
     limits: &RunLimits,
 ) -> wasmtime::Result<Answer> {
+    let store = &mut held.store;
     store.data().check_deadline()?;
     store.limiter(|state| &mut state.meter);
     store.set_fuel(limits.fuel)?;
@@ -349,7 +383,10 @@ fn call(
         state.check_deadline()?;
         Ok(UpdateDeadline::Continue(ticks(state.deadline.left())))
     });
-    let instance = plugin.pre.instantiate(&mut *store)?;
+    if held.instance.is_none() {
+        held.instance = Some(plugin.pre.instantiate(&mut *store)?);
+    }
+    let instance = held.instance.as_ref().expect("BUG: it was made just now");
     let answer = instance.call_execute(&mut *store, plugin_type, &to_guest::context(context))?;
     store.data().check_deadline()?;
     Ok(answer)

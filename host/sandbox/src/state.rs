@@ -59,6 +59,43 @@ impl<S: Services> ErasedServices for S {
     }
 }
 
+/// What an instance that waits for its next run talks to: nothing.
+struct NoServices;
+
+impl Services for NoServices {
+    fn execute(&mut self, _request: Request) -> Result<Response, Fault> {
+        Err(Fault::new(code::INTERNAL, "No request runs here."))
+    }
+
+    fn parent_context(&mut self, _level: u32) -> Option<ExecutionContext> {
+        None
+    }
+
+    fn is_offline_playback(&mut self) -> bool {
+        false
+    }
+
+    fn now(&mut self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn server_now(&mut self) -> Timestamp {
+        Timestamp(0)
+    }
+
+    fn new_guid(&mut self) -> Uuid {
+        Uuid::nil()
+    }
+
+    fn random(&mut self) -> u64 {
+        0
+    }
+
+    fn keyed_guid(&mut self, _key: &str) -> Uuid {
+        Uuid::nil()
+    }
+}
+
 /// The data of one run.
 pub(crate) struct State {
     pub(crate) services: Box<dyn ErasedServices>,
@@ -125,6 +162,19 @@ impl State {
             trace: Trace::new(limits.trace_bytes),
             deadline,
             calls: Calls::new(limits),
+            transient: Vec::new(),
+        }
+    }
+
+    /// What takes the place of a run's data when it has ended: nothing of the run but the memory
+    /// that its instance has.
+    pub(crate) fn between_runs(last: &Self, deadline: Deadline) -> Self {
+        Self {
+            services: Box::new(NoServices),
+            meter: last.meter.next_run(0),
+            trace: Trace::new(0),
+            deadline,
+            calls: Calls::new(&RunLimits::default()),
             transient: Vec::new(),
         }
     }

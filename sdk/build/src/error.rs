@@ -32,6 +32,18 @@ pub enum BuildError {
         /// What is wrong, with the line where there is one.
         reason: String,
     },
+    /// A name that is none for a project.
+    #[error("'{name}' is no name for a project")]
+    ProjectName {
+        /// The name.
+        name: String,
+    },
+    /// A project is made in a folder of its own.
+    #[error("'{}' exists already", folder.display())]
+    ProjectExists {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A tool is missing and cannot be installed here.
     #[error("{language} plug-ins need {what}, which is not there: {reason}")]
     ToolMissing {
@@ -87,6 +99,8 @@ impl BuildError {
             Self::Manifest { .. } => {
                 "docs/guide/languages.md shows a plugin.toml of each language."
             }
+            Self::ProjectName { .. } => "Use a-z, 0-9 and '-', and start with a letter.",
+            Self::ProjectExists { .. } => "A project is made in a folder of its own.",
             Self::ToolMissing { hint, .. } => hint,
             Self::ToolStart { .. } => "Run `cargo xtask setup`, or install it by hand.",
             Self::ToolFailed { .. } => "What it wrote above says what is wrong.",

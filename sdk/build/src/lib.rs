@@ -8,6 +8,7 @@ mod component;
 mod declarations;
 mod error;
 mod language;
+mod project;
 mod sdk;
 mod source;
 mod tools;
@@ -15,6 +16,7 @@ mod tools;
 pub use component::{check, with_declarations};
 pub use error::BuildError;
 pub use language::Language;
+pub use project::{new_project, template};
 pub use sdk::write_sdk;
 pub use source::{MANIFEST, Source};
 

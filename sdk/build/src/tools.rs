@@ -66,7 +66,10 @@ pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Bui
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if !path.is_dir() {
-            files.push(path);
+            // A package beside its source is what the last build made.
+            if !name.ends_with(".wasm") {
+                files.push(path);
+            }
         } else if !NOT_SOURCE.contains(&name.as_str()) && !name.starts_with('.') {
             collect(&path, files)?;
         }

@@ -141,16 +141,17 @@ pub(crate) fn trust_text() -> String {
     trust
 }
 
-fn pipeline(side: Side, clock: &Arc<TestClock>, limits: Limits) -> Pipeline {
+fn pipeline(side: Side, clock: &Arc<TestClock>, limits: Limits, more: &str) -> Pipeline {
     let role = match side {
         Side::Server => Role::Server,
         Side::Device => Role::Device,
     };
     let store = Store::in_memory(&StoreOptions::new(role)).expect("a store opens");
+    let trust = trust_text() + more;
     let pipeline = Pipeline::open(PipelineOptions {
         store,
         sandbox: Arc::clone(&SANDBOX),
-        trust: TrustFile::parse(&trust_text(), "trust.toml").expect("the trust file is valid"),
+        trust: TrustFile::parse(&trust, "trust.toml").expect("the trust file is valid"),
         policy: PolicyFile::parse(include_str!("../../../../policies/tests.toml"), "tests.toml")
             .expect("the policy is valid"),
         audit: Arc::clone(&AUDIT) as Arc<dyn Audit>,
@@ -178,9 +179,23 @@ impl World {
     }
 
     pub(crate) fn with_limits(limits: &Limits) -> Self {
+        Self::open(limits, "")
+    }
+
+    /// A world with a package that is in no file.
+    pub(crate) fn with_package(package: &str, component: &[u8]) -> Self {
+        let sha256 = hex::encode(Sha256::digest(component));
+        let pin = TrustFile::pin_lines(package, &sha256, "tests");
+        let mut world = Self::open(&Limits::default(), &pin);
+        world.server.register_package(&world.caller, component).expect("the package registers");
+        world.sync();
+        world
+    }
+
+    fn open(limits: &Limits, trust: &str) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        let server = pipeline(Side::Server, &clock, limits.clone());
-        let device = pipeline(Side::Device, &clock, limits.clone());
+        let server = pipeline(Side::Server, &clock, limits.clone(), trust);
+        let device = pipeline(Side::Device, &clock, limits.clone(), trust);
         let caller = caller();
         server.register_package(&caller, &SCRIPT).expect("the script plug-in registers");
         let mut tx = server.store().write().expect("a transaction");
