@@ -3,6 +3,7 @@
 //! To add a language, add a file with a [`Language`] and name it in [`LANGUAGES`]. Never registers
 //! or allows anything.
 
+mod languages;
 mod project;
 mod rust;
 
@@ -10,11 +11,12 @@ pub(crate) use project::{Project, make};
 
 use crate::error::CliError;
 use crate::values::FileArgument;
-use offstage_build::{BuildFolders, MANIFEST};
+use offstage_build::MANIFEST;
 use std::path::Path;
 
 /// The languages in which a plug-in can be written here.
-pub(crate) const LANGUAGES: [&Language; 1] = [&rust::LANGUAGE];
+pub(crate) const LANGUAGES: [&Language; 4] =
+    [&rust::LANGUAGE, &languages::PYTHON, &languages::JAVASCRIPT, &languages::C];
 
 /// What is particular to a language.
 pub(crate) struct Language {
@@ -24,6 +26,9 @@ pub(crate) struct Language {
     /// `{{sdk}}` in either stand for the project's name, the name as an identifier, the package id,
     /// and the folder of the SDK.
     pub(crate) files: &'static [(&'static str, &'static str)],
+    /// The SDK that a project of this language has beside it, in `sdk/`; without one, the project
+    /// refers to the SDK of the repository.
+    pub(crate) sdk: Option<offstage_build::Language>,
     /// Whether a folder without `plugin.toml` is a project of this language.
     pub(crate) recognises: fn(&Path) -> bool,
     /// Makes the component, with its declarations, of the project in a folder.
@@ -40,6 +45,7 @@ pub(crate) struct Built {
 
 /// The language of this name.
 pub(crate) fn language(name: &str) -> Result<&'static Language, CliError> {
+    let name = if name == "js" { "javascript" } else { name };
     LANGUAGES.into_iter().find(|language| language.name == name).ok_or_else(|| {
         let names: Vec<&str> = LANGUAGES.iter().map(|language| language.name).collect();
         CliError::usage(format!("There is no language '{name}' here."))
@@ -52,7 +58,7 @@ pub(crate) fn language(name: &str) -> Result<&'static Language, CliError> {
 pub(crate) fn build(folder: &FileArgument) -> Result<Built, CliError> {
     let folder = &folder.0;
     if folder.join(MANIFEST).exists() {
-        return declared(folder);
+        return languages::build(folder);
     }
     let known = LANGUAGES.into_iter().find(|language| (language.recognises)(folder));
     let known = known.ok_or_else(|| {
@@ -60,14 +66,4 @@ pub(crate) fn build(folder: &FileArgument) -> Result<Built, CliError> {
         CliError::usage(text).hint("`offstage plugin new NAME` makes one.")
     })?;
     (known.build)(folder)
-}
-
-/// Builds a project that declares itself in `plugin.toml`.
-fn declared(folder: &Path) -> Result<Built, CliError> {
-    let work = folder.join("target");
-    let folders = BuildFolders { tools: work.join("tools"), work: work.join("build") };
-    let built = offstage_build::build(folder, &folders)
-        .map_err(|error| CliError::usage(format!("{error}.")).hint(error.hint()))?;
-    let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or("plugin");
-    Ok(Built { name: name.replace('-', "_"), component: built.component })
 }

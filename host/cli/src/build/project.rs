@@ -1,6 +1,6 @@
 //! Makes the files of a new project. Never writes over a file.
 
-use super::Language;
+use super::{Language, languages};
 use crate::error::CliError;
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,9 @@ pub(crate) fn make(language: &Language, project: &Project) -> Result<Vec<PathBuf
         let path = project.folder.join(fill(path));
         write(&path, &fill(content))?;
         written.push(path);
+    }
+    if let Some(tool) = language.sdk {
+        languages::write_sdk(tool, &project.folder.join(&project.sdk))?;
     }
     Ok(written)
 }

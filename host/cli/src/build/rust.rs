@@ -20,6 +20,7 @@ pub(super) const LANGUAGE: Language = Language {
         ("README.md", include_str!("../../templates/rust/README.md.in")),
         (".gitignore", "/target\n*.wasm\n*.key\n"),
     ],
+    sdk: None,
     recognises: |folder| folder.join("Cargo.toml").exists(),
     build,
 };

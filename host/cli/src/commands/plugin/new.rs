@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 pub(crate) struct New {
     /// The project's folder, which does not exist yet; its name is the plug-in's
     folder: FileArgument,
-    /// The language
+    /// The language: rust, python, javascript or c
     #[arg(long, default_value = "rust")]
     lang: String,
     /// Your vendor name: the first part of the package id
     #[arg(long, default_value = "mine")]
     vendor: String,
-    /// The folder of the SDK; else `sdk/` of the repository that the current folder is in
+    /// The folder of the Rust SDK; else `sdk/` of the repository that the current folder is in
     #[arg(long)]
     sdk: Option<FileArgument>,
 }
@@ -35,9 +35,11 @@ impl New {
             return Err(CliError::usage(format!("'{}' is no vendor name.", self.vendor))
                 .hint("Use a-z, 0-9 and '-'."));
         }
-        let sdk = match &self.sdk {
-            Some(sdk) => sdk.0.clone(),
-            None => sdk_near(&folder)?,
+        let sdk = match (&self.sdk, language.sdk) {
+            // The project gets an SDK of its own.
+            (_, Some(_)) => PathBuf::from("sdk"),
+            (Some(sdk), None) => sdk.0.clone(),
+            (None, None) => sdk_near(&folder)?,
         };
         let package = format!("{}/{name}", self.vendor);
         let project = Project { folder: folder.clone(), package: package.clone(), sdk };
