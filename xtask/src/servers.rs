@@ -1,19 +1,21 @@
 //! The real servers that tests of the mail stores talk to: installed once, never started here.
 //!
-//! Radicale goes into a Python environment below the target folder.
+//! Radicale goes into a Python environment below the target folder; Dovecot is a package of the
+//! system.
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::workspace;
+use crate::{setup, workspace};
 
 /// The version that the tests were written against.
 const RADICALE: &str = "radicale==3.9.0";
 
 /// Installs what is missing; quiet when all is there.
 pub(crate) fn ensure_installed() -> Result<()> {
-    radicale()
+    radicale()?;
+    setup::ensure_package("dovecot", "dovecot-imapd", "the tests of the IMAP store start Dovecot")
 }
 
 fn radicale() -> Result<()> {

@@ -30,30 +30,40 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Installs gdb, which a test attaches to a running host, if it is missing. Only root can, and only
-/// where apt-get is; elsewhere it says what to do.
+/// Installs gdb, which a test attaches to a running host, if it is missing.
 pub(crate) fn ensure_gdb() -> Result<()> {
-    if !cfg!(target_os = "linux") || has_gdb() {
+    ensure_package("gdb", "gdb", "the tests of debugging attach gdb")
+}
+
+/// Installs a package of a Linux system if its program is missing. Only root can, and only where
+/// apt-get is; elsewhere it says what to do. A server that comes with it is not started.
+pub(crate) fn ensure_package(program: &str, package: &str, why: &str) -> Result<()> {
+    if !cfg!(target_os = "linux") || starts(program) {
         return Ok(());
     }
-    println!("installing gdb");
+    println!("installing {package}");
     for arguments in
-        [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends", "gdb"]]
+        [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends", package]]
     {
-        // A failure shows below: what counts is that gdb starts.
-        drop(Command::new("apt-get").args(arguments).status());
+        let mut command = Command::new("apt-get");
+        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
+        // A failure shows below: what counts is that the program starts.
+        drop(command.status());
     }
-    if has_gdb() {
+    if starts(program) {
         return Ok(());
     }
     bail!(
-        "the tests of debugging attach gdb, and it is not installed\n\
-         hint: install it with the system's packages (Debian: `apt-get install gdb`) and try again"
+        "{why}, and it is not installed\n\
+         hint: install it with the system's packages (Debian: `apt-get install {package}`) and try again"
     )
 }
 
-fn has_gdb() -> bool {
-    Command::new("gdb").arg("--version").output().is_ok_and(|output| output.status.success())
+/// Whether a program is there, also where servers are, which is not in everybody's path.
+fn starts(program: &str) -> bool {
+    [program.to_owned(), format!("/usr/sbin/{program}")].iter().any(|program| {
+        Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
+    })
 }
 
 /// The error of a build with what to do about it.

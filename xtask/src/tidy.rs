@@ -23,7 +23,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ("pipeline", &["model", "query", "policy", "store", "sandbox"]),
     ("subscription", &["model", "query", "store"]),
     ("outlook", &["model", "query", "policy", "store", "pipeline", "subscription"]),
-    ("mailstores", &["model", "outlook"]),
+    ("mailstores", &["model", "store", "outlook"]),
     ("replication", &["model", "query", "store", "policy", "pipeline", "sandbox", "subscription"]),
     (
         "server",
@@ -58,10 +58,11 @@ const DIRECTION: [(&str, &[&str]); 12] = [
 ];
 
 /// Outside technologies and the one crate that may know each.
-const ONE_OWNER: [(&str, &[&str]); 6] = [
+const ONE_OWNER: [(&str, &[&str]); 7] = [
     ("rusqlite", &["store"]),
     ("calcard", &["mailstores"]),
     ("outlook-pst", &["mailstores"]),
+    ("imap", &["mailstores"]),
     ("wasmtime", &["sandbox"]),
     ("axum", &["server"]),
     ("clap", &["cli"]),

@@ -8,4 +8,5 @@ pub mod codec;
 pub mod dav;
 pub mod graph;
 pub mod http;
+pub mod imap;
 pub mod pst;

@@ -42,7 +42,7 @@ pub use journal::{
 pub use open::{Role, Store, StoreOptions};
 pub use outlook::{
     CacheTx, CachedChange, ChangeCode, MailboxFile, MailboxFolder, MailboxItem, MailboxNote,
-    MailboxRow, Mapping, MappingKey, NoteRow, RunRow, SyncCache, UndoRow,
+    MailboxRow, Mapping, MappingKey, NoteRow, RunRow, SyncCache, TieFile, TieRow, UndoRow,
 };
 pub use principals::Principal;
 pub use receipts::{DeviceRow, OnlineReceipt, Receipt};

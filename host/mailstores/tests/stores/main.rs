@@ -6,6 +6,7 @@
 )]
 
 mod corpus;
+mod dovecot;
 mod graph_double;
 mod servers;
 mod suite;
@@ -13,6 +14,7 @@ mod test_corpus;
 mod test_dav;
 mod test_graph;
 mod test_icalendar;
+mod test_imap;
 mod test_no_forgotten;
 mod test_pst;
 mod test_vcard;
