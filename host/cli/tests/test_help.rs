@@ -42,7 +42,11 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("policy", &["trust", "check", "explain", "diff", "reload"]),
     ("filter", &["list", "add", "remove"]),
     ("device", &["list", "show", "revoke"]),
-    ("user", &["add", "list", "disable", "enable"]),
+    ("user", &["add", "list", "set", "disable", "enable"]),
+    (
+        "outlook",
+        &["status", "sync", "item", "track", "untrack", "set-regarding", "store", "import"],
+    ),
     ("doctor", &[]),
 ];
 

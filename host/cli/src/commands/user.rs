@@ -31,6 +31,20 @@ pub(crate) enum User {
     },
     /// List the users
     List,
+    /// Change what a user may do; what is left out stays
+    Set {
+        /// The user's id or full name
+        user: String,
+        /// May change users, metadata and registrations
+        #[arg(long)]
+        administrator: Option<bool>,
+        /// May take data offline
+        #[arg(long)]
+        go_offline: Option<bool>,
+        /// May synchronise contacts, tasks and appointments to Outlook (prvSyncToOutlook)
+        #[arg(long)]
+        sync_to_outlook: Option<bool>,
+    },
     /// Stop a user from signing in
     Disable {
         /// The user's id or full name
@@ -56,6 +70,10 @@ impl User {
                 add(workspace, &name, rights)
             }
             Self::List => list(&mut workspace.store().read()?),
+            Self::Set { user, administrator, go_offline, sync_to_outlook } => {
+                let change = Change { administrator, go_offline, sync_to_outlook };
+                set(workspace, &user, &change)
+            }
             Self::Disable { user } => switch(workspace, &user, true),
             Self::Enable { user } => switch(workspace, &user, false),
         }
@@ -123,15 +141,46 @@ fn list(tx: &mut Tx) -> Result<Output, CliError> {
     let rows = principals
         .into_iter()
         .map(|p| {
-            let (administrator, go_offline) = (yes_no(p.administrator), yes_no(p.go_offline));
-            vec![p.user.to_string(), p.name, administrator, go_offline, yes_no(p.disabled)]
+            let rights = [p.administrator, p.go_offline, p.sync_to_outlook, p.disabled].map(yes_no);
+            [p.user.to_string(), p.name].into_iter().chain(rights).collect()
         })
         .collect();
     Ok(Output::new(json!({ "users": json })).table(
-        &["User", "Name", "Administrator", "May go offline", "Disabled"],
+        &["User", "Name", "Administrator", "May go offline", "May sync to Outlook", "Disabled"],
         rows,
         "No users.",
     ))
+}
+
+/// What changes of a user's rights.
+struct Change {
+    administrator: Option<bool>,
+    go_offline: Option<bool>,
+    sync_to_outlook: Option<bool>,
+}
+
+fn set(workspace: &Workspace, user: &str, change: &Change) -> Result<Output, CliError> {
+    let (_, caller) = workspace.server()?;
+    let mut tx = workspace.store().write()?;
+    let mut principal = find(&mut tx, user)?;
+    if change.administrator == Some(false) && principal.user == caller.user {
+        return Err(CliError::usage("The server's administrator stays one."));
+    }
+    principal.administrator = change.administrator.unwrap_or(principal.administrator);
+    principal.go_offline = change.go_offline.unwrap_or(principal.go_offline);
+    principal.sync_to_outlook = change.sync_to_outlook.unwrap_or(principal.sync_to_outlook);
+    tx.put_principal(&principal)?;
+    tx.commit()?;
+    let json = json!({
+        "id": principal.user, "name": principal.name, "administrator": principal.administrator,
+        "goOffline": principal.go_offline, "syncToOutlook": principal.sync_to_outlook,
+    });
+    Ok(Output::new(json).pairs(vec![
+        ("User", principal.name),
+        ("Administrator", yes_no(principal.administrator)),
+        ("May go offline", yes_no(principal.go_offline)),
+        ("May synchronise to Outlook", yes_no(principal.sync_to_outlook)),
+    ]))
 }
 
 fn switch(workspace: &Workspace, user: &str, disabled: bool) -> Result<Output, CliError> {

@@ -23,22 +23,21 @@ pub(super) struct Found {
 pub(super) fn discover(client: &mut Client, path: &str) -> Result<Found, MailStoreError> {
     let mut collections = Vec::new();
     let mut homes = Vec::new();
-    let starts = [path, "/.well-known/caldav", "/.well-known/carddav"];
+    // An address that leads nowhere is not replaced by another one: only those who name no place on
+    // the server want theirs looked for.
+    let wanted: &[&str] =
+        if path == "/" { &[path, "/.well-known/caldav", "/.well-known/carddav"] } else { &[path] };
     let mut failure = None;
-    for (number, start) in starts.into_iter().enumerate() {
+    for (number, start) in wanted.iter().enumerate() {
         match client.propfind(start, "0", COLLECTION) {
             Ok(answer) => look(client, &answer, &mut collections, &mut homes)?,
             // The address that was given has to answer; the others need not exist.
             Err(error) if number == 0 => failure = Some(error),
             Err(_) => {}
         }
-        if matches!(
-            failure,
-            Some(MailStoreError::NeedsAttention { .. } | MailStoreError::Transient { .. })
-        ) {
-            break;
-        }
-        if number == 0 && !(collections.is_empty() && homes.is_empty()) {
+        // A server that refuses the credentials, or is not there, is not asked again.
+        let over = !matches!(failure, None | Some(MailStoreError::Refused { .. }));
+        if over || (number == 0 && !(collections.is_empty() && homes.is_empty())) {
             break;
         }
     }
@@ -49,10 +48,12 @@ pub(super) fn discover(client: &mut Client, path: &str) -> Result<Found, MailSto
         }
     }
     if collections.is_empty() {
-        return Err(failure.unwrap_or_else(|| MailStoreError::NeedsAttention {
-            store: STORE,
-            problem: format!("{}{path} has no calendar and no address book", client.origin()),
-            hint: "make one on the server, or give the address of one",
+        return Err(failure.map(|error| named(client, path, error)).unwrap_or_else(|| {
+            MailStoreError::NeedsAttention {
+                store: STORE,
+                problem: format!("{}{path} has no calendar and no address book", client.origin()),
+                hint: "make one on the server, or give the address of one",
+            }
         }));
     }
     let calendar = collections.iter().find(|one| one.kind != ItemKind::Contact).cloned();
@@ -61,6 +62,16 @@ pub(super) fn discover(client: &mut Client, path: &str) -> Result<Found, MailSto
         None => false,
     };
     Ok(Found { collections, schedules })
+}
+
+/// The refusal of an address that somebody gave, with that address.
+fn named(client: &Client, path: &str, error: MailStoreError) -> MailStoreError {
+    let MailStoreError::Refused { reason, .. } = error else { return error };
+    MailStoreError::NeedsAttention {
+        store: STORE,
+        problem: format!("{}{path} cannot be used: {reason}", client.origin()),
+        hint: "check the address; with that of the server alone, the collections are looked for",
+    }
 }
 
 /// Takes what an answer about one resource says, and goes on to the principal that it names.

@@ -97,6 +97,11 @@ impl From<EngineError> for Fault {
             }
             EngineError::Mail(MailStoreError::Gone { .. }) => Self::new(code::NOT_FOUND, text)
                 .hint("`offstage outlook item list` shows the items."),
+            EngineError::Mail(
+                MailStoreError::Transient { .. } | MailStoreError::Throttled { .. },
+            ) => Self::new(code::UNREACHABLE, text).hint(
+                "Nothing is lost; the next run tries again. Check the address if it stays so.",
+            ),
             EngineError::Mail(_) => Self::new(code::NOT_AVAILABLE, text),
             EngineError::Unreadable { .. } | EngineError::Crash { .. } => {
                 Self::new(code::INTERNAL, text)

@@ -165,7 +165,7 @@ impl Engine {
     /// # Errors
     /// The cache fails, or holds settings of a newer program.
     pub fn settings(&mut self) -> Result<Settings, EngineError> {
-        Ok(self.stored(SETTINGS)?.unwrap_or_default())
+        settings_of(&mut self.cache)
     }
 
     /// Writes the settings, and tells the server which kinds come from the CRM.
@@ -364,16 +364,31 @@ impl Engine {
         &mut self,
         name: &'static str,
     ) -> Result<Option<T>, EngineError> {
-        let json = self.cache.write(|tx| tx.setting(name))?;
-        json.map(|json| serde_json::from_str(&json))
-            .transpose()
-            .map_err(|source| EngineError::Unreadable { what: name, source })
+        stored(&mut self.cache, name)
     }
 
     fn keep<T: Serialize>(&mut self, name: &str, value: &T) -> Result<(), EngineError> {
         let json = serde_json::to_string(value).expect("BUG: settings have a JSON form");
         Ok(self.cache.write(|tx| tx.put_setting(name, &json))?)
     }
+}
+
+/// The settings in a sync cache; the defaults where none were set.
+///
+/// # Errors
+/// The cache fails, or holds settings of a newer program.
+pub fn settings_of(cache: &mut SyncCache) -> Result<Settings, EngineError> {
+    Ok(stored(cache, SETTINGS)?.unwrap_or_default())
+}
+
+fn stored<T: for<'de> Deserialize<'de>>(
+    cache: &mut SyncCache,
+    name: &'static str,
+) -> Result<Option<T>, EngineError> {
+    let json = cache.write(|tx| tx.setting(name))?;
+    json.map(|json| serde_json::from_str(&json))
+        .transpose()
+        .map_err(|source| EngineError::Unreadable { what: name, source })
 }
 
 fn not_registered() -> EngineError {

@@ -1,24 +1,25 @@
-//! `offstage outlook item`: what a user does in the embedded mailbox itself.
+//! `offstage outlook item`: what a user does in the mail store itself.
 //!
 //! Nothing here is synchronised at once; `track`, `close` and `sync` are for that.
 
-use super::{find, mail_error, mailbox};
+use super::{find, mail_error, mailbox, stores};
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::machine::SystemRandom;
 use crate::output::Output;
 use crate::workspace::Workspace;
 use clap::Subcommand;
-use offstage_model::{Timestamp, Uuid};
+use offstage_model::{Randomness as _, Timestamp};
 use offstage_outlook::property::PropertyType;
 use offstage_outlook::stores::embedded::EmbeddedStore;
 use offstage_outlook::{
-    EntryId, Item as MailItem, ItemKind, ItemPatch, LinkProperties, MailStore as _, NewItem,
-    Person, Property, PropertyValue,
+    EntryId, Item as MailItem, ItemKind, ItemPatch, LinkProperties, MailStore, NewItem, Person,
+    Property, PropertyValue,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-/// Items of the embedded mailbox.
+/// Items of the mail store in use.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Item {
@@ -47,19 +48,19 @@ pub(crate) enum Item {
         /// The new values
         values: Vec<String>,
     },
-    /// Send a draft
+    /// Send a draft of the embedded mailbox
     Send {
         /// The item: its id, or the end of it
         item: String,
     },
-    /// Move an item to another folder; it gets a new id
+    /// Move an item of the embedded mailbox to another folder; it gets a new id
     Move {
         /// The item: its id, or the end of it
         item: String,
         /// The folder's name
         folder: String,
     },
-    /// Copy an item, with everything that is on it
+    /// Copy an item of the embedded mailbox, with everything that is on it
     Copy {
         /// The item: its id, or the end of it
         item: String,
@@ -73,12 +74,20 @@ pub(crate) enum Item {
 
 impl Item {
     pub(super) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
-        let mut store = mailbox(workspace)?;
         match self {
-            Self::List { kind } => list(&mut store, kind.as_deref()),
+            Self::Send { .. } | Self::Move { .. } | Self::Copy { .. } => {
+                self.run_embedded(workspace)
+            }
+            _ => self.run_anywhere(&mut *stores::open_in_use(workspace)?),
+        }
+    }
+
+    fn run_anywhere(self, store: &mut dyn MailStore) -> Result<Output, CliError> {
+        match self {
+            Self::List { kind } => list(store, kind.as_deref()),
             Self::Show { item } => {
-                let id = find(&mut store, &item)?;
-                show(&read(&mut store, &id)?)
+                let id = find(store, &item)?;
+                show(&read(store, &id)?)
             }
             Self::New { kind, values } => {
                 let kind = ItemKind::named(&kind).ok_or_else(|| unknown_kind(&kind))?;
@@ -89,14 +98,32 @@ impl Item {
                     folder: None,
                     properties: set.collect(),
                     link: LinkProperties::default(),
-                    transaction: Uuid::nil(),
+                    transaction: SystemRandom.guid(),
                 });
                 show(&made.map_err(mail_error)?)
             }
             Self::Edit { item, values } => {
-                let id = find(&mut store, &item)?;
+                let id = find(store, &item)?;
                 show(&store.update(&id, None, &patch(&values)?).map_err(mail_error)?)
             }
+            Self::Delete { item } => {
+                let id = find(store, &item)?;
+                store.delete(&id, None).map_err(mail_error)?;
+                Ok(Output::new(json!({ "item": id.as_str(), "deleted": true })).text("Deleted."))
+            }
+            Self::Send { .. } | Self::Move { .. } | Self::Copy { .. } => {
+                unreachable!("BUG: these are for the embedded mailbox")
+            }
+        }
+    }
+
+    fn run_embedded(self, workspace: &Workspace) -> Result<Output, CliError> {
+        if let Some(used) = stores::in_use(workspace)? {
+            let text = format!("'{}' is in use; this is for the embedded mailbox.", used.name);
+            return Err(CliError::usage(text).hint("Do it where the items of that store are."));
+        }
+        let mut store = mailbox(workspace)?;
+        match self {
             Self::Send { item } => send(workspace, store, &item),
             Self::Move { item, folder } => {
                 let id = find(&mut store, &item)?;
@@ -112,11 +139,7 @@ impl Item {
                 let id = find(&mut store, &item)?;
                 show(&store.copy(&id).map_err(mail_error)?)
             }
-            Self::Delete { item } => {
-                let id = find(&mut store, &item)?;
-                store.delete(&id, None).map_err(mail_error)?;
-                Ok(Output::new(json!({ "item": id.as_str(), "deleted": true })).text("Deleted."))
-            }
+            _ => unreachable!("BUG: these are for every store"),
         }
     }
 }
@@ -139,7 +162,7 @@ fn send(workspace: &Workspace, mut store: EmbeddedStore, item: &str) -> Result<O
     show(&sent)
 }
 
-fn list(store: &mut EmbeddedStore, kind: Option<&str>) -> Result<Output, CliError> {
+fn list(store: &mut dyn MailStore, kind: Option<&str>) -> Result<Output, CliError> {
     let kind = kind.map(|k| ItemKind::named(k).ok_or_else(|| unknown_kind(k))).transpose()?;
     let mut items = Vec::new();
     for folder in store.folders().map_err(mail_error)? {
@@ -171,7 +194,7 @@ fn name(item: &MailItem) -> String {
     texts.join(" ")
 }
 
-fn read(store: &mut EmbeddedStore, id: &EntryId) -> Result<MailItem, CliError> {
+fn read(store: &mut dyn MailStore, id: &EntryId) -> Result<MailItem, CliError> {
     let found = store.read(std::slice::from_ref(id)).map_err(mail_error)?.pop().flatten();
     found.ok_or_else(|| CliError::new(Exit::NotFound, format!("The item {id} is gone.")))
 }

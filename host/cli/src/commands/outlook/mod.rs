@@ -4,8 +4,10 @@
 
 mod actions;
 mod held;
+mod import;
 mod items;
 mod settings;
+mod stores;
 mod sync;
 
 use crate::error::CliError;
@@ -15,6 +17,7 @@ use crate::output::Output;
 use crate::workspace::Workspace;
 use clap::{Subcommand, ValueEnum};
 use offstage_model::{Clock, Fault, Randomness};
+use offstage_outlook::engine::settings_of;
 use offstage_outlook::stores::embedded::EmbeddedStore;
 use offstage_outlook::{Engine, EngineError, EntryId, MailStore, Parts};
 use offstage_store::SyncCache;
@@ -38,7 +41,7 @@ pub(crate) enum Outlook {
         #[arg(long)]
         dry_run: bool,
     },
-    /// Items of the embedded mailbox
+    /// Items of the mail store in use
     #[command(subcommand)]
     Item(items::Item),
     /// Track an item in the CRM
@@ -88,6 +91,11 @@ pub(crate) enum Outlook {
         /// The item: its id, or the end of it
         item: String,
     },
+    /// The mail stores of this directory
+    #[command(subcommand)]
+    Store(stores::Store),
+    /// Import the items of a PST file into the embedded mailbox; the file is only read
+    Import(import::Import),
     /// What this client is: the synchronising one, another machine, or somebody's delegate
     #[command(subcommand)]
     Client(settings::Client),
@@ -128,8 +136,21 @@ impl Outlook {
         let _alone = workspace.outlook_turn();
         match self {
             Self::Item(command) => command.run(workspace),
-            other => other.with_engine(&mut engine(workspace)?),
+            Self::Store(command) => command.run(workspace),
+            Self::Import(command) => command.run(workspace),
+            other => {
+                let mut engine = engine(workspace)?;
+                if other.works_in_the_mailbox() {
+                    // A store that does not answer, or does not let the user in, is told now.
+                    engine.store().folders().map_err(mail_error)?;
+                }
+                other.with_engine(&mut engine)
+            }
         }
+    }
+
+    fn works_in_the_mailbox(&self) -> bool {
+        !matches!(self, Self::Status | Self::Client(_) | Self::Settings(_))
     }
 
     fn with_engine(self, engine: &mut Engine) -> Result<Output, CliError> {
@@ -153,7 +174,9 @@ impl Outlook {
             Self::Settings(command) => command.run(engine),
             Self::Held(command) => command.run(engine),
             Self::Undo { run } => sync::undo(engine, run),
-            Self::Item(_) => unreachable!("BUG: items need no engine"),
+            Self::Item(_) | Self::Store(_) | Self::Import(_) => {
+                unreachable!("BUG: items and stores need no engine")
+            }
         }
     }
 }
@@ -164,30 +187,35 @@ impl From<EngineError> for CliError {
     }
 }
 
-/// The engine over the embedded mailbox of this directory.
+/// The engine over the mail store in use.
 pub(crate) fn engine(workspace: &Workspace) -> Result<Engine, CliError> {
+    engine_over(workspace, stores::in_use(workspace)?.as_ref())
+}
+
+/// The engine over a mail store, with the sync cache of that store.
+fn engine_over(workspace: &Workspace, kept: Option<&stores::Kept>) -> Result<Engine, CliError> {
     let device = workspace.device()?;
+    let mut cache = SyncCache::open(&stores::cache_file(&workspace.data, kept))?;
+    let store = stores::open(workspace, kept, &settings_of(&mut cache)?)?;
     let link = OutlookLink { link: workspace.link()?, state: device.state() };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Randomness> = Arc::new(SystemRandom);
-    Ok(Engine::new(Parts {
-        cache: SyncCache::open(&workspace.data.join(CACHE_FILE))?,
-        store: Box::new(mailbox(workspace)?),
-        link: Box::new(link),
-        clock,
-        random,
-    }))
+    Ok(Engine::new(Parts { cache, store, link: Box::new(link), clock, random }))
 }
 
 /// Runs when the schedule says so. A directory that is no Outlook client has no schedule, and one
 /// that is offline waits.
 pub(crate) fn run_if_due(workspace: &Workspace) -> Result<(), CliError> {
     let online = workspace.device()?.state() == Some(offstage_replication::DeviceState::Online);
-    if !online || !workspace.data.join(CACHE_FILE).exists() {
+    if !online {
         return Ok(());
     }
     let _alone = workspace.outlook_turn();
-    let mut engine = engine(workspace)?;
+    let used = stores::in_use(workspace)?;
+    if !stores::cache_file(&workspace.data, used.as_ref()).exists() {
+        return Ok(());
+    }
+    let mut engine = engine_over(workspace, used.as_ref())?;
     if engine.is_due()? {
         let report = engine.synchronise(offstage_outlook::Trigger::Schedule)?;
         tracing::debug!(run = report.run, pairs = report.pairs.len(), "Outlook is synchronised");
@@ -218,7 +246,7 @@ fn find(store: &mut dyn MailStore, text: &str) -> Result<EntryId, CliError> {
         1 => Ok(found.remove(0)),
         0 => Err(CliError::new(
             crate::exit::Exit::NotFound,
-            format!("There is no item '{text}' in the mailbox."),
+            format!("There is no item '{text}' in the mail store."),
         )
         .hint("`offstage outlook item list` shows the items.")),
         _ => Err(CliError::usage(format!("Several items end with '{text}'."))
