@@ -7,6 +7,7 @@ mod bench;
 mod debug_guests;
 mod demo;
 mod guests;
+mod packages;
 mod servers;
 mod setup;
 mod test;

@@ -1,21 +1,20 @@
 //! The real servers that tests of the mail stores talk to: installed once, never started here.
 //!
-//! Radicale goes into a Python environment below the target folder; Dovecot is a package of the
-//! system.
+//! Radicale goes into a Python environment below the target folder; Dovecot comes with the system's
+//! packages (see `packages`).
 
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{setup, workspace};
+use crate::workspace;
 
 /// The version that the tests were written against.
 const RADICALE: &str = "radicale==3.9.0";
 
 /// Installs what is missing; quiet when all is there.
 pub(crate) fn ensure_installed() -> Result<()> {
-    radicale()?;
-    setup::ensure_package("dovecot", "dovecot-imapd", "the tests of the IMAP store start Dovecot")
+    radicale()
 }
 
 fn radicale() -> Result<()> {

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use offstage_build::{BuildError, Language, install_tools};
 
-use crate::{guests, servers, workspace};
+use crate::{guests, packages, servers, workspace};
 
 /// The target that plug-ins are built for.
 pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
@@ -19,8 +19,8 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 pub(crate) fn run() -> Result<()> {
     ensure()?;
     println!("ready: target {TARGET} is installed");
-    ensure_gdb()?;
-    println!("ready: gdb is installed");
+    packages::ensure_all()?;
+    println!("ready: the system's packages are installed");
     for language in Language::ALL {
         install_tools(language, &guests::language_folders()).map_err(with_hint)?;
         println!("ready: the tools of {language} are installed");
@@ -28,42 +28,6 @@ pub(crate) fn run() -> Result<()> {
     servers::ensure_installed()?;
     println!("ready: the servers for the mail stores are installed");
     Ok(())
-}
-
-/// Installs gdb, which a test attaches to a running host, if it is missing.
-pub(crate) fn ensure_gdb() -> Result<()> {
-    ensure_package("gdb", "gdb", "the tests of debugging attach gdb")
-}
-
-/// Installs a package of a Linux system if its program is missing. Only root can, and only where
-/// apt-get is; elsewhere it says what to do. A server that comes with it is not started.
-pub(crate) fn ensure_package(program: &str, package: &str, why: &str) -> Result<()> {
-    if !cfg!(target_os = "linux") || starts(program) {
-        return Ok(());
-    }
-    println!("installing {package}");
-    for arguments in
-        [&["update", "-q"][..], &["install", "-q", "-y", "--no-install-recommends", package]]
-    {
-        let mut command = Command::new("apt-get");
-        command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").env("RUNLEVEL", "1");
-        // A failure shows below: what counts is that the program starts.
-        drop(command.status());
-    }
-    if starts(program) {
-        return Ok(());
-    }
-    bail!(
-        "{why}, and it is not installed\n\
-         hint: install it with the system's packages (Debian: `apt-get install {package}`) and try again"
-    )
-}
-
-/// Whether a program is there, also where servers are, which is not in everybody's path.
-fn starts(program: &str) -> bool {
-    [program.to_owned(), format!("/usr/sbin/{program}")].iter().any(|program| {
-        Command::new(program).arg("--version").output().is_ok_and(|o| o.status.success())
-    })
 }
 
 /// The error of a build with what to do about it.

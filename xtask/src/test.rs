@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::{debug_guests, guests, servers, setup, tidy, workspace};
+use crate::{debug_guests, guests, packages, servers, tidy, workspace};
 
 /// Workspaces of plug-ins with tests of their own.
 const PLUGIN_WORKSPACES: [&str; 1] = ["sample-plugins"];
@@ -23,9 +23,9 @@ const JAVASCRIPT_TESTS: [&str; 2] =
 
 /// Runs the command; `arguments` go to the test runner of the main workspace.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    packages::ensure_all()?;
     guests::build_all()?;
     debug_guests::build()?;
-    setup::ensure_gdb()?;
     servers::ensure_installed()?;
     tidy::run()?;
     test_languages()?;
@@ -54,7 +54,7 @@ fn test_languages() -> Result<()> {
         succeed(command, sdk_tests)?;
     }
     println!("testing sdk/js and the samples in JavaScript");
-    let mut command = Command::new("node");
+    let mut command = Command::new(offstage_build::node(&guests::language_folders()));
     command.args(["--import", "./sdk/js/register.mjs", "--test"]).args(JAVASCRIPT_TESTS);
     command.current_dir(workspace::root());
     succeed(command, "JavaScript")

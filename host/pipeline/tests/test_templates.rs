@@ -14,6 +14,11 @@ use support::World;
 
 const CONTACT: Uuid = Uuid::from_u128(0xc0);
 
+fn folders(work: &Path) -> BuildFolders {
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugin-tools");
+    BuildFolders { tools, work: work.to_owned() }
+}
+
 /// Makes a project and returns its component, built; `test` runs its own unit tests.
 fn component(language: Language, test: impl FnOnce(&Path)) -> Vec<u8> {
     let place = tempfile::tempdir().expect("a folder");
@@ -21,8 +26,7 @@ fn component(language: Language, test: impl FnOnce(&Path)) -> Vec<u8> {
     // The tests' policy and trust know this package.
     new_project(language, &folder, "test/template").expect("the project is made");
     test(&folder);
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/plugin-tools");
-    let folders = BuildFolders { tools, work: folder.join("target") };
+    let folders = folders(&folder.join("target"));
     let built = build(&folder, &folders)
         .unwrap_or_else(|error| panic!("{language}: {error}\nhint: {}", error.hint()));
     assert!(built.made);
@@ -72,7 +76,7 @@ fn a_project_in_c() {
 #[test]
 fn a_project_in_javascript() {
     check(&component(Language::Javascript, |folder| {
-        let mut node = Command::new("node");
+        let mut node = Command::new(offstage_build::node(&folders(folder)));
         node.args(["--import", "./sdk/register.mjs", "--test", "tests/tidy-title.test.js"]);
         succeeds(node.current_dir(folder));
     }));

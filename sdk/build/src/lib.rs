@@ -16,6 +16,7 @@ mod tools;
 pub use component::{check, with_declarations};
 pub use error::BuildError;
 pub use language::Language;
+use language::javascript;
 pub use project::{new_project, template};
 pub use sdk::write_sdk;
 pub use source::{MANIFEST, Source};
@@ -76,6 +77,13 @@ pub fn build(folder: &Path, folders: &BuildFolders) -> Result<Built, BuildError>
 /// It is missing and cannot be installed; the error says what to do.
 pub fn install_tools(language: Language, folders: &BuildFolders) -> Result<(), BuildError> {
     tools::ensure(language, &folders.tools.join(language.name()))
+}
+
+/// The Node.js that plug-ins in JavaScript are built with, for their unit tests; after
+/// [`install_tools`].
+#[must_use]
+pub fn node(folders: &BuildFolders) -> PathBuf {
+    javascript::node(&folders.tools.join(Language::Javascript.name()))
 }
 
 /// A hash of all that a component is made of: the source, the SDK, the contract and the tools.

@@ -29,7 +29,7 @@ const PYTHON: Files = files!("python": "offstage/__init__.py", "offstage/context
     "offstage/operation.py", "offstage/query.py", "offstage/service.py", "offstage/testkit.py",
     "offstage/values.py");
 const JAVASCRIPT_TOOLS: Files =
-    files!("js/tools": "build.mjs", "package.json", "package-lock.json");
+    files!("js/tools": "build.mjs", "package.json", "package-lock.json", "requirements.txt");
 const PYTHON_TOOLS: Files = files!("python/tools": "requirements.txt");
 
 /// The files of a language's SDK, by their paths in it.

@@ -13,8 +13,8 @@ const NOT_SOURCE: [&str; 4] = ["target", "node_modules", "__pycache__", "tests"]
 
 /// Makes sure that a language can be built; quick when it can.
 pub(crate) fn ensure(language: Language, folder: &Path) -> Result<(), BuildError> {
-    if is_ready(language, folder) {
-        return language.ready(folder);
+    if is_installed(language, folder) && language.works(folder) {
+        return Ok(());
     }
     make_folder(folder)?;
     for (name, content) in sdk::tool_files(language) {
@@ -28,7 +28,7 @@ pub(crate) fn ensure(language: Language, folder: &Path) -> Result<(), BuildError
 }
 
 /// Whether the last installation was complete and of these versions.
-fn is_ready(language: Language, folder: &Path) -> bool {
+fn is_installed(language: Language, folder: &Path) -> bool {
     sdk::tool_files(language).iter().all(|(name, content)| {
         fs::read_to_string(folder.join(format!("{name}.installed")))
             .is_ok_and(|installed| installed == *content)

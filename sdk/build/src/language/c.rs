@@ -41,7 +41,7 @@ fn clang() -> Command {
 }
 
 /// Whether a program that uses the C library compiles and links.
-fn works(folder: &Path) -> bool {
+pub(super) fn works(folder: &Path) -> bool {
     let probe = folder.join("probe.c");
     let made = fs::create_dir_all(folder).and_then(|()| fs::write(&probe, PROBE)).is_ok();
     let output = folder.join("probe.wasm");

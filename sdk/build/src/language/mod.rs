@@ -3,7 +3,7 @@
 //! Rust is not among them: its macros and cargo do the same work.
 
 mod c;
-mod javascript;
+pub(crate) mod javascript;
 mod python;
 
 use crate::{BuildError, Source};
@@ -38,12 +38,13 @@ impl Language {
         }
     }
 
-    /// Makes sure that tools which were installed once are still there.
-    pub(crate) fn ready(self, folder: &Path) -> Result<(), BuildError> {
+    /// Whether its tools, which were installed once, still run: nothing says when the system's
+    /// packages change or a folder is moved.
+    pub(crate) fn works(self, folder: &Path) -> bool {
         match self {
-            // Nothing says when the system's packages change.
-            Self::C => c::install(folder),
-            Self::Javascript | Self::Python => Ok(()),
+            Self::C => c::works(folder),
+            Self::Javascript => javascript::works(folder),
+            Self::Python => python::works(folder),
         }
     }
 

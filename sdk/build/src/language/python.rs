@@ -5,37 +5,58 @@
 
 use crate::tools::{make_folder, run, succeeds, write};
 use crate::{BuildError, Language, Source, sdk};
+use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const BIN: &str = if cfg!(windows) { "Scripts" } else { "bin" };
+const ENVIRONMENT: &str = "environment";
 /// The module that a component starts with; no package of a plug-in can have this name.
 const START: &str = "offstage_component_start";
 
+/// Starts componentize-py without its script, which remembers the folder that it was installed in.
+const COMPONENTIZE: &str = "import sys, componentize_py; sys.exit(componentize_py.script())";
+
 /// Makes a virtual environment in `folder` with the build tool.
 pub(super) fn install(folder: &Path) -> Result<(), BuildError> {
-    let missing = |what: &'static str, reason: String| BuildError::ToolMissing {
+    let missing = |reason: String| BuildError::ToolMissing {
         language: Language::Python,
-        what,
+        what: "Python with componentize-py",
         reason,
         hint: "Install Python 3.10 or later with venv and pip (Debian: python3-venv), and see that \
                pip reaches PyPI.",
     };
+    make_environment(folder).map_err(missing)
+}
+
+/// Whether the build tool starts, also after its folder was moved or Python was upgraded.
+pub(super) fn works(folder: &Path) -> bool {
+    succeeds(Command::new(program(folder, "python")).args(["-c", "import componentize_py"]))
+}
+
+/// Makes a virtual environment in `folder` with the packages of its `requirements.txt`.
+///
+/// # Errors
+/// What is wrong, in words.
+pub(super) fn make_environment(folder: &Path) -> Result<(), String> {
+    let enough = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
     let python = ["python3", "python"]
         .into_iter()
-        .find(|python| succeeds(Command::new(python).args(["-c", "import venv, ensurepip"])));
-    let Some(python) = python else {
-        return Err(missing("Python", "no python3 with venv and pip runs here".to_owned()));
-    };
-    let environment = folder.join("environment");
-    run(Command::new(python).args(["-m", "venv"]).arg(&environment))
-        .map_err(|error| missing("a virtual environment", error.to_string()))?;
-    let mut pip = Command::new(environment.join(BIN).join("python"));
+        .find(|python| succeeds(Command::new(python).args(["-c", enough])))
+        .ok_or("no Python 3.10 with venv and pip runs here")?;
+    let mut venv = Command::new(python);
+    run(venv.args(["-m", "venv", "--clear"]).arg(folder.join(ENVIRONMENT)))
+        .map_err(|error| error.to_string())?;
+    let mut pip = Command::new(program(folder, "python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-    run(pip.arg(folder.join("requirements.txt")))
-        .map_err(|error| missing("componentize-py", error.to_string()))
+    run(pip.arg(folder.join("requirements.txt"))).map_err(|error| error.to_string())
+}
+
+/// A program of the environment in `folder`.
+pub(super) fn program(folder: &Path, name: &str) -> PathBuf {
+    folder.join(ENVIRONMENT).join(BIN).join(format!("{name}{EXE_SUFFIX}"))
 }
 
 /// Puts plug-in, SDK and interpreter together.
@@ -49,8 +70,8 @@ pub(super) fn compile(source: &Source, tools: &Path, work: &Path) -> Result<Vec<
     let text = format!("from offstage.guest import WitWorld\n\nimport {module}\n");
     write(&start.join(format!("{START}.py")), text.as_bytes())?;
     let output = work.join("bare.wasm");
-    let mut componentize =
-        Command::new(tools.join("environment").join(BIN).join("componentize-py"));
+    let mut componentize = Command::new(program(tools, "python"));
+    componentize.args(["-c", COMPONENTIZE]);
     // The environment of whoever builds must not get into a component.
     componentize.env_remove("VIRTUAL_ENV").env("PYTHONDONTWRITEBYTECODE", "1");
     componentize.args(["--quiet", "--world", "plugin", "--wit-path"]).arg(&contract);
