@@ -1,7 +1,7 @@
 //! What the server remembers of devices: how far each one is, and the receipt of each entry and of
 //! each online operation. A receipt is written in the transaction of its effects.
 
-use crate::cells::{Cells, from_word, limit, optional, word};
+use crate::cells::{Cells, from_word, optional, word};
 use crate::{StoreError, Tx};
 use offstage_model::Uuid;
 use offstage_model::journal::{ChainHash, EntryState};
@@ -298,20 +298,6 @@ impl Tx {
             0 => Err(StoreError::DuplicateSystemRow { what: "receipt" }),
             _ => Ok(()),
         }
-    }
-
-    /// Forgets online receipts older than `before`, at most `rows_max`; returns how many.
-    ///
-    /// # Errors
-    /// The database fails.
-    pub fn prune_online_receipts(
-        &mut self,
-        before: Timestamp,
-        rows_max: usize,
-    ) -> Result<usize, StoreError> {
-        let sql = "DELETE FROM os_online_receipt WHERE operation IN (
-                     SELECT operation FROM os_online_receipt WHERE time < ?1 ORDER BY time LIMIT ?2)";
-        self.sql_execute(sql, &[SqlValue::Integer(before.0), limit(rows_max)])
     }
 }
 
