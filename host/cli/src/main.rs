@@ -26,6 +26,7 @@ mod running;
 mod sign_in;
 mod trust;
 mod values;
+mod waiting;
 mod workspace;
 
 use arguments::{Arguments, Command};

@@ -27,7 +27,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("request", &[]),
     ("table", &["list", "show", "add"]),
     ("journal", &["list", "show", "retry", "edit", "discard"]),
-    ("conflicts", &["list", "show"]),
+    ("conflicts", &["list", "show", "resolve"]),
     ("reconcile", &["show"]),
     (
         "plugin",

@@ -72,6 +72,24 @@ fn the_later_value_stands_and_the_other_one_is_kept() {
         assert_eq!(conflict["server"], "server");
     }
     assert_eq!(device.good(&["verify"])["same"], true);
+
+    // The other value can be taken, from either side, as an ordinary change.
+    let phone = || server.good(&["get", "account", &account])["attributes"]["telephone1"].clone();
+    for (place, side) in [(&device, "device"), (&server, "server"), (&server, "device")] {
+        let resolve = ["conflicts", "resolve", "1", "--take", side];
+        assert_eq!(place.good(&resolve)["changed"].as_array().map(Vec::len), Some(1));
+        assert_eq!(phone(), side);
+        assert_eq!(place.good(&resolve)["changed"].as_array().map(Vec::len), Some(0));
+    }
+    let column = |name| ["conflicts", "resolve", "1", "--take", "server", "--columns", name];
+    assert_eq!(device.json(&column("fax")).exit, 4);
+    assert_eq!(device.json(&column("unicorn")).exit, 4);
+    assert_eq!(device.json(&["conflicts", "resolve", "2", "--take", "server"]).exit, 4);
+    assert_eq!(device.json(&["conflicts", "resolve", "1"]).exit, 2);
+    let other = "00000000-0000-0000-0000-000000000001";
+    let resolve = ["conflicts", "resolve", "1", "--take", "server", "--device", other];
+    assert_eq!(server.json(&resolve).exit, 4);
+    assert_eq!(phone(), "device");
 }
 
 #[test]
@@ -108,6 +126,28 @@ fn a_server_that_is_gone_is_unreachable_and_offline_work_goes_on() {
     // Still usable, and nothing is lost.
     assert_eq!(device.good(&["get", "account", &account])["attributes"]["telephone1"], "9");
     assert_eq!(device.good(&["status"])["journal"]["pending"], 1);
+}
+
+#[test]
+fn a_command_that_waits_goes_on_when_the_server_answers() {
+    let (server, serving, device, account) = pair();
+    device.good(&["go-offline"]);
+    device.good(&["update", "account", &account, "telephone1=9"]);
+    let port = serving.url.rsplit_once(':').unwrap().1.to_owned();
+    drop(serving);
+    let done = device.run(&["go-online", "--wait=5"]);
+    assert_eq!(done.exit, 6, "{done:?}");
+    assert!(done.stderr.contains("waiting"), "{done:?}");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| device.json(&["go-online", "--wait"]));
+        let _serving = server.serve(&["--dev", "--listen", &format!("127.0.0.1:{port}")]);
+        let done = waiting.join().unwrap();
+        assert_eq!(done.exit, 0, "{done:?}");
+        assert_eq!(done.json()["counts"]["applied"], 1);
+    });
+    // What is refused is not waited for.
+    device.good(&["go-offline"]);
+    assert_eq!(device.json(&["sync", "--wait"]).exit, 6);
 }
 
 #[test]

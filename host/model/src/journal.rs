@@ -5,7 +5,7 @@
 
 use crate::entity::Attributes;
 use crate::identity::digest;
-use crate::{Fault, Request, Response, Timestamp, Value};
+use crate::{EntityReference, Fault, Request, Response, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -318,6 +318,9 @@ pub struct ReportLine {
     pub step: String,
     /// The operation in words, such as `Create task(…)`.
     pub operation: String,
+    /// The row, when it was decided between two sides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<EntityReference>,
     /// The column, when the line is about one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,

@@ -17,7 +17,7 @@ use offstage_model::journal::{
 };
 use offstage_model::registration::{Mode, StepDeclaration};
 use offstage_model::request::{message, parameter};
-use offstage_model::{Fault, Parameter, Response, Timestamp, Uuid, Value, code};
+use offstage_model::{EntityReference, Fault, Parameter, Response, Timestamp, Uuid, Value, code};
 use offstage_store::conflicts::Winner;
 use offstage_store::{ConflictRow, Stamp, Tx, WriteStamp};
 use std::collections::BTreeSet;
@@ -292,6 +292,7 @@ impl Session {
         self.report.push(ReportLine {
             step: String::new(),
             operation: format!("Update {table}({id})"),
+            row: Some(EntityReference::new(table, id)),
             column: Some(column.to_owned()),
             verdict: if server_stands { Verdict::ServerStands } else { Verdict::DeviceStands },
             offline: Some(client),

@@ -13,7 +13,7 @@ use offstage_model::identity::Fingerprint;
 use offstage_model::journal::{ColumnChange, OperationNode, ReportLine, StepRun, Verdict};
 use offstage_model::registration::{PlaybackMode, Step};
 use offstage_model::request::{message, parameter};
-use offstage_model::{Entity, Fault, Parameter, Value};
+use offstage_model::{Entity, EntityReference, Fault, Parameter, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -102,6 +102,7 @@ impl Session {
             self.report.push(ReportLine {
                 step: step.declaration.key.clone(),
                 operation,
+                row: None,
                 column: Some(column.clone()),
                 verdict,
                 offline: Some(offline_value.clone()),
@@ -249,6 +250,7 @@ impl Session {
                 self.report.push(ReportLine {
                     step: step.declaration.key.clone(),
                     operation: describe(&node.request, node.row),
+                    row: Some(EntityReference::new(table, id)),
                     column: Some(column),
                     verdict: Verdict::ServerStands,
                     offline: Some(value),
@@ -304,6 +306,7 @@ impl Session {
             self.report.push(ReportLine {
                 step: step.declaration.key.clone(),
                 operation: describe(&node.request, node.row),
+                row: None,
                 column: Some(column.clone()),
                 verdict: Verdict::Differs,
                 offline: Some(offline_value.clone()),
@@ -316,6 +319,7 @@ impl Session {
         self.report.push(ReportLine {
             step: step.declaration.key.clone(),
             operation: describe(&node.request, node.row),
+            row: None,
             column: None,
             verdict,
             offline: None,
@@ -338,6 +342,7 @@ impl Session {
             self.report.push(ReportLine {
                 step: step.declaration.key.clone(),
                 operation,
+                row: None,
                 column: Some(column.clone()),
                 verdict: Verdict::AddedByServer,
                 offline: None,

@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use crate::output::{Output, counted};
+use crate::waiting::Waiting;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_replication::Progress;
@@ -13,7 +14,11 @@ use serde_json::json;
 /// The first time this adds the offline capability: tables, plug-ins and the user's data. Later it
 /// brings only what changed. Interrupted, it goes on where it stopped.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(crate) struct GoOffline {}
+pub(crate) struct GoOffline {
+    #[command(flatten)]
+    #[serde(default)]
+    pub(crate) waiting: Waiting,
+}
 
 impl GoOffline {
     pub(crate) fn run(

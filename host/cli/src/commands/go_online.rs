@@ -4,6 +4,7 @@ use super::journal;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Output, counted, grouped};
+use crate::waiting::Waiting;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_replication::Progress;
@@ -14,7 +15,11 @@ use serde_json::json;
 ///
 /// Ends with exit code 5 when entries need a decision. Interrupted, it goes on where it stopped.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(crate) struct GoOnline {}
+pub(crate) struct GoOnline {
+    #[command(flatten)]
+    #[serde(default)]
+    pub(crate) waiting: Waiting,
+}
 
 impl GoOnline {
     pub(crate) fn run(

@@ -42,12 +42,14 @@ mod verify;
 use crate::arguments::{Arguments, Command};
 use crate::error::CliError;
 use crate::output::Output;
+use crate::waiting::Waiting;
 use crate::workspace::Workspace;
 use crate::{progress, running};
 use clap::Subcommand;
 use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::path::Path;
 
 pub(crate) use demo::Demo;
 
@@ -163,18 +165,23 @@ pub(crate) fn work_where_it_is_open(
     }
     let data = arguments.data()?;
     let progress = progress::display(work.verb(), arguments.quiet);
-    if let Some(process) = running::find(&data) {
+    work.waiting().run(&*progress, || once(work, &data, &*progress))
+}
+
+/// Runs the command in the process that has the directory, or here.
+fn once(work: &Work, data: &Path, progress: &dyn Progress) -> Result<Output, CliError> {
+    if let Some(process) = running::find(data) {
         tracing::debug!(pid = process.pid, url = process.url, "a process has the directory");
-        if let Some(result) = running::ask(&process, &json!(work), &*progress) {
+        if let Some(result) = running::ask(&process, &json!(work), progress) {
             return result;
         }
     }
     if let Work::Doctor(doctor) = work {
         // Must work on a directory that does not open.
-        return doctor.look(&data);
+        return doctor.look(data);
     }
-    let workspace = Workspace::open(&data)?;
-    work.clone().run(&workspace, &*progress)
+    let workspace = Workspace::open(data)?;
+    work.clone().run(&workspace, progress)
 }
 
 impl Local {
@@ -227,6 +234,16 @@ impl Work {
             Self::User(command) => command.run(workspace),
             Self::Backup(command) => command.run(workspace, progress),
             Self::Doctor(command) => command.run(workspace),
+        }
+    }
+
+    /// Whether the command waits for the server.
+    fn waiting(&self) -> Waiting {
+        match self {
+            Self::GoOffline(command) => command.waiting,
+            Self::GoOnline(command) => command.waiting,
+            Self::Sync(command) => command.waiting,
+            _ => Waiting::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::CliError;
 use crate::output::{Output, counted};
+use crate::waiting::Waiting;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_replication::Progress;
@@ -12,7 +13,11 @@ use serde_json::json;
 ///
 /// Also sends entries that were retried or discarded meanwhile.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
-pub(crate) struct Sync {}
+pub(crate) struct Sync {
+    #[command(flatten)]
+    #[serde(default)]
+    pub(crate) waiting: Waiting,
+}
 
 impl Sync {
     pub(crate) fn run(
