@@ -123,6 +123,8 @@ pub struct Plan {
     pub base_between: State,
     /// OriginalXML after both directions.
     pub base_after: State,
+    /// The mail store is only read, and the item stays as it is.
+    pub leaves_item: bool,
 }
 
 impl Plan {
@@ -130,6 +132,17 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.to_outlook.is_empty() && self.to_crm.is_empty()
+    }
+
+    /// Writes nothing to the item. What it would have got does not count as synchronised: else its
+    /// old value would look like a change, and go to the record.
+    pub fn leave_item(&mut self, outlook: &State) {
+        for property in std::mem::take(&mut self.to_outlook).into_keys() {
+            let now = outlook.get(property).cloned();
+            self.base_between.set(property, now.clone());
+            self.base_after.set(property, now);
+            self.leaves_item = true;
+        }
     }
 }
 

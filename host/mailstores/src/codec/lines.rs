@@ -316,9 +316,12 @@ impl NewLine {
     #[must_use]
     pub fn value(mut self, value: impl Into<String>) -> Self {
         self.value = value.into();
-        // Whatever the old value was encoded in, the new one is plain UTF-8.
-        self.parameters
-            .retain(|parameter| !matches!(parameter.name.as_str(), "ENCODING" | "CHARSET"));
+        // Whatever the old value was encoded in, the new one is plain UTF-8. A quotation mark that is
+        // never closed would swallow it.
+        self.parameters.retain(|parameter| {
+            !matches!(parameter.name.as_str(), "ENCODING" | "CHARSET")
+                && parameter.raw.matches('"').count() % 2 == 0
+        });
         self
     }
 

@@ -10,11 +10,15 @@ mod dovecot;
 mod graph_double;
 mod servers;
 mod suite;
+#[path = "../../../outlook/tests/support/mod.rs"]
+mod support;
 mod test_corpus;
 mod test_dav;
+mod test_engine;
 mod test_graph;
 mod test_icalendar;
 mod test_imap;
 mod test_no_forgotten;
 mod test_pst;
+mod test_replay;
 mod test_vcard;

@@ -33,7 +33,7 @@ fn options(url: String) -> DavOptions {
     }
 }
 
-fn connect(server: &Running) -> DavStore {
+pub(crate) fn connect(server: &Running) -> DavStore {
     DavStore::connect(network(), Box::new(Fixed), options(server.url())).unwrap()
 }
 

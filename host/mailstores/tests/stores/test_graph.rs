@@ -12,7 +12,7 @@ use crate::graph_double::{BASE, Double};
 use crate::suite;
 use crate::test_dav::Fixed;
 
-fn connect(double: &Double) -> GraphStore {
+pub(crate) fn connect(double: &Double) -> GraphStore {
     let options = GraphOptions {
         url: BASE.to_owned(),
         credentials: Credentials::Bearer("token-1".to_owned()),

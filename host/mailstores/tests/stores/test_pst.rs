@@ -20,7 +20,7 @@ fn run(path: &Path) -> (ImportReport, Vec<NewItem>) {
     (report, items)
 }
 
-fn public() -> Option<PathBuf> {
+pub(crate) fn public() -> Option<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data/pst");
     if folder.is_dir() {
         return Some(folder);
@@ -30,18 +30,28 @@ fn public() -> Option<PathBuf> {
 }
 
 /// The file of the public folder whose name ends so.
-fn named(folder: &Path, end: &str) -> PathBuf {
+pub(crate) fn named(folder: &Path, end: &str) -> PathBuf {
     let mut files = crate::corpus::files(folder, &["pst"]).into_iter();
     files.find(|path| path.to_string_lossy().ends_with(end)).unwrap()
+}
+
+/// The checked-in file, unpacked.
+pub(crate) fn empty(folder: &Path) -> PathBuf {
+    let path = folder.join("empty.pst");
+    let packed = include_bytes!("../corpus/Empty.pst.gz");
+    let mut file = std::fs::File::create(&path).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(&packed[..]), &mut file).unwrap();
+    path
+}
+
+pub(crate) fn store(path: &Path) -> PstStore {
+    PstStore::open(path, home()).unwrap()
 }
 
 #[test]
 fn an_empty_file_has_folders_and_nothing_in_them() {
     let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("empty.pst");
-    let packed = include_bytes!("../corpus/Empty.pst.gz");
-    let mut file = std::fs::File::create(&path).unwrap();
-    std::io::copy(&mut flate2::read::GzDecoder::new(&packed[..]), &mut file).unwrap();
+    let path = empty(place.path());
     let (report, items) = run(&path);
     assert_eq!((report, items), (ImportReport::default(), Vec::new()));
     let mut store = PstStore::open(&path, home()).unwrap();

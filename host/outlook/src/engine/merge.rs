@@ -38,6 +38,9 @@ impl Engine {
             let plan = self.plan_pair(run, pair, base.as_ref(), (&item, &record));
             if pass == 0 {
                 report.take_plan(&plan);
+                if plan.leaves_item {
+                    report.reason = Some("The mail store is only read: the item stays.".to_owned());
+                }
             }
             if run.dry {
                 report.done = if plan.is_empty() { Word::Unchanged } else { Word::Merged };
@@ -89,7 +92,11 @@ impl Engine {
             outlook_time: self.outlook_time(run, &pair.change, item),
             crm_time: modified_on(record),
         };
-        plan(pair.table, &sides)
+        let mut plan = plan(pair.table, &sides);
+        if !self.store.capabilities().writes {
+            plan.leave_item(&outlook);
+        }
+        plan
     }
 
     /// Attendees are not written where that would mail them, unless the user asked for it.

@@ -19,6 +19,7 @@ mod removal;
 mod report;
 mod undo;
 mod verify;
+mod wait;
 
 pub use actions::{ActionAnswer, Place};
 pub use crash::CRASH_POINTS;
@@ -286,12 +287,17 @@ impl Engine {
         let options = Options { zone: zone(&settings)?, update_company: settings.update_company };
         let mut run = Run { client, settings, options, run_id, dry, now };
         let mut report = Report::new(run_id, now, trigger.name(), dry);
-        let result = self.work(&mut run, &mut report, only);
+        let result = match self.check_wait() {
+            Ok(()) => self.work(&mut run, &mut report, only),
+            Err(error) => Err(error),
+        };
         report.finish(self.clock.now());
         match result {
             Ok(()) => {}
             Err(error) if error.is_crash() => return Err(error),
-            Err(error) if error.waits() => report.state = RunState::Waiting(error.to_string()),
+            Err(error) if self.note_wait(&error)? || error.waits() => {
+                report.state = RunState::Waiting(error.to_string())
+            }
             Err(error) => report.state = RunState::Failed(error.to_string()),
         }
         if !dry {

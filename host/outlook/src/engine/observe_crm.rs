@@ -7,6 +7,7 @@
 use super::crash::crash_point;
 use super::{CLIENT, Engine, EngineError, Run};
 use crate::crm::wire::{ChangedRow, DataRequest, PAGE_ROWS_MAX, PostRequest, PrepareRequest};
+use crate::item::ItemKind;
 use crate::mapping::of_table;
 use offstage_model::Timestamp;
 use offstage_store::{CacheTx, CachedChange, ChangeCode, Mapping, MappingKey, StoreError};
@@ -24,11 +25,13 @@ impl Engine {
         if super::crash::posts_early() {
             return self.observe_in_the_order_of_the_text(run);
         }
+        let takes = self.takes();
         let (mut after, mut noted) = (0, 0);
         loop {
             let (token, limit) = (token.clone(), PAGE_ROWS_MAX);
             let page = self.link.data(&DataRequest { client, token, after, limit })?;
-            self.cache.write(|tx| page.rows.iter().try_for_each(|row| note_row(tx, row)))?;
+            self.cache
+                .write(|tx| page.rows.iter().try_for_each(|row| note_row(tx, row, &takes)))?;
             crash_point!("crm.page-noted");
             noted += page.rows.len() as u64;
             after = page.through;
@@ -43,6 +46,12 @@ impl Engine {
         let client = run.client.clone();
         self.keep(CLIENT, &client)?;
         Ok(noted)
+    }
+
+    /// The kinds of which the mail store takes new items.
+    pub(super) fn takes(&self) -> Vec<ItemKind> {
+        let capabilities = self.store.capabilities();
+        if capabilities.writes { capabilities.kinds.clone() } else { Vec::new() }
     }
 
     /// PostSync before the rows are kept, as the paper's text has it. Wrong on purpose: a crash in
@@ -65,17 +74,23 @@ impl Engine {
         let client = run.client.clone();
         self.keep(CLIENT, &client)?;
         crash_point!("crm.after-post");
-        self.cache.write(|tx| rows.iter().try_for_each(|row| note_row(tx, row)))?;
+        let takes = self.takes();
+        self.cache.write(|tx| rows.iter().try_for_each(|row| note_row(tx, row, &takes)))?;
         Ok(rows.len() as u64)
     }
 }
 
-fn note_row(tx: &mut CacheTx<'_, '_>, row: &ChangedRow) -> Result<(), StoreError> {
+/// Notes a row, unless it is new and of a kind of which the mail store takes no items.
+fn note_row(
+    tx: &mut CacheTx<'_, '_>,
+    row: &ChangedRow,
+    takes: &[ItemKind],
+) -> Result<(), StoreError> {
     let Some(table) = of_table(&row.row.table) else { return Ok(()) };
     let known = tx.mapping(MappingKey::Record(row.row.id, table.object_type))?;
     let (mapping, code) = match known {
         // Nothing of it is in Outlook.
-        None if row.version == 0 => return Ok(()),
+        None if row.version == 0 || !takes.contains(&table.kind) => return Ok(()),
         None => (Mapping::new(row.row.id, table.object_type), ChangeCode::Create),
         Some(known) if row.version == 0 => {
             if !known.linked {

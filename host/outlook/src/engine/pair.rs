@@ -136,6 +136,9 @@ impl Engine {
         pair: &mut Pair,
         record: &Record,
     ) -> Result<PairReport, EngineError> {
+        if !self.takes().contains(&pair.table.kind) {
+            return self.forgotten(run, pair);
+        }
         let mut report = pair.report(Word::CreatedItem);
         let mut state = record_state(pair.table, record, &run.options);
         if self.hides_attendees(run, pair.table.kind) {

@@ -146,6 +146,8 @@ impl Engine {
         (item, record): (Option<Item>, Option<Record>),
     ) -> Result<PairReport, EngineError> {
         let word = match outcome {
+            // It stays in a store that is only read.
+            Outcome::DeleteItem if !self.store.capabilities().writes => Word::Unlinked,
             Outcome::DeleteRecord if record.is_some() => Word::DeletedRecord,
             Outcome::DeleteItem if item.is_some() => Word::DeletedItem,
             _ => Word::Unlinked,

@@ -21,7 +21,7 @@ impl Engine {
         let queue = self.cache.write(|tx| tx.due_for_verification(rows_max))?;
         match self.verify(queue) {
             // The store cannot tell now: the same ones are first in line next time.
-            Err(EngineError::Mail(_)) => {}
+            Err(error @ EngineError::Mail(_)) => drop(self.note_wait(&error)?),
             other => other?,
         }
         crash_point!("verify.noted");

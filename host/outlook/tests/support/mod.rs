@@ -59,6 +59,11 @@ impl Randomness for Counting {
     }
 }
 
+/// Numbers of a seed.
+pub(crate) fn counting(seed: u64) -> Counting {
+    Counting(AtomicU64::new(seed << 50))
+}
+
 pub(crate) fn caller(user: Uuid, name: &str) -> Caller {
     Caller {
         user,
@@ -458,6 +463,25 @@ fn engine_of(
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         random: Arc::clone(random) as Arc<dyn Randomness>,
     })
+}
+
+/// Ada's synchronising engine over any mail store; the folder is that of its sync cache.
+pub(crate) fn engine_over(
+    server: &Server,
+    store: Box<dyn MailStore>,
+) -> (Engine, tempfile::TempDir) {
+    let service = OutlookService::new(server.pipeline.clone());
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let seed = server.seeds.fetch_add(1, Ordering::SeqCst) << 50;
+    let mut engine = Engine::new(Parts {
+        cache: SyncCache::open(&folder.path().join("outlook.db")).expect("a cache"),
+        store,
+        link: Box::new(LocalCrmLink::new(service, caller(ADA, "ada"))),
+        clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
+        random: Arc::new(Counting(AtomicU64::new(seed))),
+    });
+    engine.register("desk", ClientRole::Primary, false).expect("it registers");
+    (engine, folder)
 }
 
 pub(crate) fn text(text: &str) -> PropertyValue {

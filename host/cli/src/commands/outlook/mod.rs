@@ -142,7 +142,7 @@ impl Outlook {
                 let mut engine = engine(workspace)?;
                 if other.works_in_the_mailbox() {
                     // A store that does not answer, or does not let the user in, is told now.
-                    engine.store().folders().map_err(mail_error)?;
+                    engine.reach()?;
                 }
                 other.with_engine(&mut engine)
             }
