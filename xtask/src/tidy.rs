@@ -14,13 +14,14 @@ use crate::workspace;
 const LINES_MAX: usize = 1_500;
 
 /// Each crate of `host/` with the crates of `host/` that it may use.
-const DIRECTION: [(&str, &[&str]); 12] = [
+const DIRECTION: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("query", &["model"]),
     ("policy", &["model"]),
     ("store", &["model", "query"]),
     ("sandbox", &["model"]),
     ("pipeline", &["model", "query", "policy", "store", "sandbox"]),
+    ("outbound", &["model", "policy", "store", "pipeline"]),
     ("subscription", &["model", "query", "store"]),
     ("outlook", &["model", "query", "policy", "store", "pipeline", "subscription"]),
     ("mailstores", &["model", "store", "outlook"]),
@@ -50,6 +51,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
             "pipeline",
             "subscription",
             "replication",
+            "outbound",
             "outlook",
             "mailstores",
             "server",

@@ -3,6 +3,7 @@
 //!
 //! Invariant: no I/O, no async, no clock. Whatever needs the time or randomness gets it passed in.
 
+pub mod capability;
 pub mod context;
 pub mod entity;
 pub mod fault;
@@ -15,6 +16,7 @@ pub mod registration;
 pub mod request;
 pub mod value;
 
+pub use capability::{CapabilityAnswer, CapabilityCall, FileEntry, HttpHeader, HttpRequest};
 pub use context::{ContextChange, ExecutionContext};
 pub use entity::{Entity, EntityCollection};
 pub use fault::{Fault, code};

@@ -36,7 +36,9 @@ pub mod message {
     pub const WHO_AM_I: &str = "WhoAmI";
     /// Names the version of the program.
     pub const RETRIEVE_VERSION: &str = "RetrieveVersion";
-    /// All of them.
+    /// Puts an HTTP request into the outbox; for plug-ins only, and no step listens to it.
+    pub const ENQUEUE_HTTP: &str = "EnqueueHttpRequest";
+    /// All of them that callers and steps may name.
     pub const ALL: &[&str] = &[
         CREATE,
         RETRIEVE,

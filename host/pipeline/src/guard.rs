@@ -25,6 +25,11 @@ impl Guard {
         Self { step: Arc::clone(step), permissions, denied: BTreeSet::new() }
     }
 
+    /// The step that runs.
+    pub(crate) fn step(&self) -> &Step {
+        &self.step
+    }
+
     /// What the package may do.
     pub(crate) fn permissions(&self) -> &Permissions {
         &self.permissions

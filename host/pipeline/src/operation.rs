@@ -7,7 +7,7 @@ use crate::context::operation_context;
 use crate::session::{Frame, Session};
 use offstage_model::identity::Lineage;
 use offstage_model::journal::OperationNode;
-use offstage_model::registration::Stage;
+use offstage_model::registration::{Stage, Step};
 use offstage_model::request::{message, parameter};
 use offstage_model::{Fault, Parameter, Request, Response, Uuid, Value, code};
 
@@ -27,6 +27,24 @@ pub(crate) struct Operation {
     pub(crate) cascade: Option<String>,
     /// What the offline run recorded of the same operation.
     pub(crate) recorded: Option<OperationNode>,
+    /// The step that issued it; `None` for a caller and for the platform.
+    pub(crate) issuer: Option<Issuer>,
+}
+
+/// A step as the source of an operation: whose grants count.
+#[derive(Clone, Debug)]
+pub(crate) struct Issuer {
+    /// The step's package.
+    pub(crate) package: String,
+    /// The step's key.
+    pub(crate) step: String,
+}
+
+impl Issuer {
+    /// The step as an issuer.
+    pub(crate) fn of(step: &Step) -> Self {
+        Self { package: step.package.clone(), step: step.declaration.key.clone() }
+    }
 }
 
 impl Session {
@@ -34,7 +52,7 @@ impl Session {
     pub(crate) fn run(&mut self, operation: Operation) -> Result<(Response, OperationNode), Fault> {
         self.count_operation()?;
         self.check_depth(&operation)?;
-        let table = self.check_request(&operation.request)?;
+        let table = self.check_request(&operation)?;
         let issued = operation.request.clone();
         let request = self.resolve(operation.request, operation.lineage)?;
         let mut context = operation_context(self, &request, operation.user, operation.depth);
@@ -49,6 +67,7 @@ impl Session {
             lineage: operation.lineage,
             node,
             recorded: operation.recorded,
+            issuer: operation.issuer,
             pre_row: None,
             post_row: None,
             validation: None,
@@ -134,7 +153,11 @@ impl Session {
     }
 
     /// Checks message and table; returns the table's name.
-    fn check_request(&self, request: &Request) -> Result<Option<String>, Fault> {
+    fn check_request(&self, operation: &Operation) -> Result<Option<String>, Fault> {
+        let request = &operation.request;
+        if request.message == message::ENQUEUE_HTTP && operation.issuer.is_some() {
+            return Ok(None);
+        }
         let name = request.primary_table();
         let about_a_table = !matches!(
             request.message.as_str(),

@@ -147,6 +147,7 @@ impl Session {
             occurrence: 0,
             cascade: None,
             recorded: Some(root),
+            issuer: None,
         };
         let (response, _) = self.run_in_savepoint(operation)?;
         let rows = self.row_outcomes(entry)?;

@@ -5,7 +5,7 @@
 //! break it", 2, 3, 7, 8. Never runs a plug-in itself; replayed operations go through the pipeline.
 
 use crate::context::{describe, is_platform_column};
-use crate::operation::Operation;
+use crate::operation::{Issuer, Operation};
 use crate::services::{FinishedServices, IssuedOperation, RecordedOperation};
 use crate::session::Session;
 use crate::step_run::Columns;
@@ -207,6 +207,7 @@ impl Session {
             occurrence: node.occurrence,
             cascade: None,
             recorded: Some(node.clone()),
+            issuer: Some(Issuer::of(step)),
             request,
         };
         self.report_operation(step, node, Verdict::CarriedOver);

@@ -4,6 +4,7 @@
 use crate::audit::Audit;
 use crate::caller::{CallOptions, Caller};
 use crate::capture::{CapturePolicy, PendingCapture};
+use crate::file_doors::FileDoors;
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::playback::DeviceClock;
@@ -23,7 +24,7 @@ use offstage_sandbox::Sandbox;
 use offstage_store::{Store, TraceRow, Tx, WriteStamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 /// Keys of store settings that the pipeline reads.
 pub mod settings {
@@ -61,6 +62,7 @@ struct Inner {
     random: Arc<dyn Randomness>,
     limits: Limits,
     state: RwLock<State>,
+    file_changes: Mutex<()>,
 }
 
 struct State {
@@ -69,6 +71,7 @@ struct State {
     organization: Organization,
     registry: Option<Arc<Registry>>,
     health: Option<Arc<Health>>,
+    files: Arc<FileDoors>,
     leftovers: Leftovers,
     trace_level: TraceLevel,
     capture: CapturePolicy,
@@ -117,7 +120,8 @@ impl Pipeline {
         let capture = tx.get_setting(settings::CAPTURE)?.unwrap_or_default();
         let organization = tx.get_setting(settings::ORGANIZATION)?.unwrap_or(options.organization);
         drop(tx);
-        Ok(Self(Arc::new(Inner {
+        let files = Arc::new(FileDoors::open(&options.policy, Some(options.store.path())));
+        let pipeline = Self(Arc::new(Inner {
             store: options.store,
             sandbox: options.sandbox,
             side: options.side,
@@ -131,11 +135,15 @@ impl Pipeline {
                 organization,
                 registry: None,
                 health: None,
+                files,
                 leftovers: Leftovers::default(),
                 trace_level,
                 capture,
             }),
-        })))
+            file_changes: Mutex::new(()),
+        }));
+        pipeline.after_commit();
+        Ok(pipeline)
     }
 
     /// Runs one request of `caller` as a root operation.
@@ -185,6 +193,7 @@ impl Pipeline {
             occurrence: 0,
             cascade: None,
             recorded: None,
+            issuer: None,
             request,
         };
         let result = session.run(root);
@@ -246,6 +255,7 @@ impl Pipeline {
             registry: plugins.registry,
             health: plugins.health,
             run_events: Vec::new(),
+            has_file_effects: false,
             root: Root {
                 operation: start.operation,
                 created_on: start.created_on,
@@ -338,7 +348,18 @@ impl Pipeline {
         }
         self.put_captures(&mut state.tx, &state.captures)?;
         state.tx.commit()?;
+        if state.has_file_effects {
+            self.after_commit();
+        }
         Ok(())
+    }
+
+    /// To be called after a commit of what [`Pipeline::play`] did: carries out the file changes of
+    /// plug-ins. What does not work now waits for the next commit, or the next start.
+    pub fn after_commit(&self) {
+        if let Err(error) = self.carry_out_file_changes() {
+            tracing::error!(%error, "cannot carry out file changes");
+        }
     }
 
     /// Writes what must be known of a request that was rolled back. The caller's fault matters more
@@ -386,6 +407,22 @@ impl Pipeline {
     /// What may run, as of `tx`.
     pub(crate) fn plugin_set(&self, tx: &mut Tx) -> Result<PluginSet, Fault> {
         Ok(PluginSet { registry: self.current_registry(tx)?, health: self.current_health(tx)? })
+    }
+
+    /// The directories that the policy names.
+    pub(crate) fn file_doors(&self) -> Arc<FileDoors> {
+        Arc::clone(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).files)
+    }
+
+    /// Directories of the policy that cannot be used, each with the reason.
+    #[must_use]
+    pub fn unusable_directories(&self) -> Vec<(String, String)> {
+        self.file_doors().unusable()
+    }
+
+    /// Held while file changes are carried out, so that their order holds.
+    pub(crate) fn file_changes_lock(&self) -> MutexGuard<'_, ()> {
+        self.0.file_changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn cached_health(&self) -> Option<Arc<Health>> {
@@ -534,6 +571,7 @@ impl Pipeline {
     /// Takes a new policy file; what each package may do is worked out again by the next request.
     pub fn set_policy(&self, policy: PolicyFile) {
         self.state_mut(|state| {
+            state.files = Arc::new(FileDoors::open(&policy, Some(self.store().path())));
             state.policy = policy;
             state.registry = None;
         });

@@ -5,19 +5,23 @@
 //! paired when it is issued. Never pairs by position.
 
 use crate::guard::Guard;
-use crate::operation::Operation;
+use crate::http_calls;
+use crate::operation::{Issuer, Operation};
 use crate::session::{Origin, Session};
 use offstage_model::identity::{Fingerprint, Lineage};
 use offstage_model::journal::{OperationNode, StepRun};
 use offstage_model::request::message;
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, HttpRequest, Parameter, Request,
+    Response, Timestamp, Uuid, Value, code,
+};
 use offstage_sandbox::Services;
 use std::collections::BTreeMap;
 
 /// The services of one step run.
 pub(crate) struct StepServices {
-    session: Session,
-    guard: Guard,
+    pub(crate) session: Session,
+    pub(crate) guard: Guard,
     user: Uuid,
     lineage: Lineage,
     recorded: Vec<RecordedOperation>,
@@ -175,17 +179,61 @@ impl StepServices {
             occurrence,
             cascade: None,
             recorded,
+            issuer: Some(Issuer::of(self.guard.step())),
+        }
+    }
+
+    fn enqueue_http(&mut self, http: &HttpRequest) -> Result<CapabilityAnswer, Fault> {
+        http_calls::require(&mut self.guard, &self.session, http)?;
+        let response = self.write(http_calls::enqueue_request(http))?;
+        match response.parameters.get(http_calls::KEY) {
+            Some(Parameter::Value(Value::Guid(id))) => Ok(CapabilityAnswer::Enqueued(*id)),
+            other => unreachable!("BUG: the main operation sets the key, not {other:?}"),
+        }
+    }
+
+    /// A plug-in that goes on after this fails must not commit: the effect would be missing.
+    fn note_failure<T>(&mut self, result: &Result<T, Fault>) {
+        if let Err(fault) = result
+            && self.outcome.nested_fault.is_none()
+        {
+            self.outcome.nested_fault = Some(fault.clone());
         }
     }
 }
 
 impl Services for StepServices {
     fn execute(&mut self, request: Request) -> Result<Response, Fault> {
+        if request.message == message::ENQUEUE_HTTP {
+            // Its own interface makes it; here it would go around the checks of that.
+            let text = format!("The message '{}' does not exist.", request.message);
+            return Err(Fault::new(code::UNKNOWN_MESSAGE, text));
+        }
         let result = self.guarded(request);
-        if let Err(fault) = &result
-            && self.outcome.nested_fault.is_none()
-        {
-            self.outcome.nested_fault = Some(fault.clone());
+        self.note_failure(&result);
+        result
+    }
+
+    fn capability(&mut self, call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        let (result, changes) = match call {
+            CapabilityCall::ReadFile { directory, path } => {
+                (self.read_file(&directory, &path), false)
+            }
+            CapabilityCall::ListFiles { directory, path } => {
+                (self.list_files(&directory, path.as_deref()), false)
+            }
+            CapabilityCall::WriteFile { directory, path, contents } => {
+                (self.write_file(&directory, &path, contents), true)
+            }
+            CapabilityCall::RemoveFile { directory, path } => {
+                (self.remove_file(&directory, &path), true)
+            }
+            CapabilityCall::EnqueueHttp(http) => (self.enqueue_http(&http), true),
+        };
+        // A file that is not there is an answer; a denial, or a change that is not made, is not.
+        let denied = result.as_ref().is_err_and(|fault| fault.code == code::PRIVILEGE_DENIED);
+        if changes || denied {
+            self.note_failure(&result);
         }
         result
     }

@@ -5,6 +5,7 @@
 
 use crate::caller::Caller;
 use crate::capture::PendingCapture;
+use crate::operation::Issuer;
 use crate::playback::DeviceClock;
 use crate::registry::Registry;
 use crate::root::Pipeline;
@@ -56,6 +57,8 @@ pub(crate) struct Frame {
     pub(crate) node: OperationNode,
     /// What the offline run recorded, when this is its second run.
     pub(crate) recorded: Option<OperationNode>,
+    /// The step that issued it.
+    pub(crate) issuer: Option<Issuer>,
     /// The row before the main operation, once somebody asked for it.
     pub(crate) pre_row: Option<Entity>,
     /// The row after the main operation, once somebody asked for it.
@@ -102,6 +105,8 @@ pub(crate) struct SessionState {
     pub(crate) operations: u32,
     /// Packages with violations, as of the beginning.
     pub(crate) health: Arc<Health>,
+    /// Whether a plug-in changes files when this commits.
+    pub(crate) has_file_effects: bool,
     /// How runs went, for the count of violations.
     pub(crate) run_events: Vec<RunEvent>,
 }

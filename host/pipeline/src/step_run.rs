@@ -174,6 +174,7 @@ impl Session {
             wall_time: Duration::from_millis(wall_time),
             organization_calls: calls(Limit::OrganizationCalls, default.organization_calls),
             operation_calls: calls(Limit::OperationCalls, default.operation_calls),
+            capability_calls: calls(Limit::CapabilityCalls, default.capability_calls),
             trace_calls: calls(Limit::TraceCalls, default.trace_calls),
             trace_bytes: size(Limit::TraceBytes, default.trace_bytes),
             transfer_bytes: size(Limit::TransferBytes, default.transfer_bytes),

@@ -19,6 +19,7 @@ mod rule;
 mod set;
 mod source;
 mod trust;
+mod url;
 
 pub use capability::{Capability, Column, FileAccess, Verb};
 pub use decide::{Decision, PackageFacts, Signed, decide};
@@ -33,3 +34,4 @@ pub use request::{questions, rule_line};
 pub use rule::RuleError;
 pub use set::{CapabilitySet, PROTECTED_COLUMNS, Quota, Rule};
 pub use trust::{Minimum, PINS_MAX, Pin, Revoked, TRUST_FILE_BYTES_MAX, TrustFile};
+pub use url::{OutboundUrl, URL_BYTES_MAX, UrlError};

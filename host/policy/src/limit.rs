@@ -15,6 +15,8 @@ pub enum Limit {
     OrganizationCalls,
     /// Calls for times, ids and random numbers.
     OperationCalls,
+    /// Calls for files and outbound HTTP.
+    CapabilityCalls,
     /// Calls that trace.
     TraceCalls,
     /// Trace text that is kept, in bytes.
@@ -29,12 +31,13 @@ pub enum Limit {
 
 impl Limit {
     /// All limits.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Fuel,
         Self::MemoryBytes,
         Self::WallTimeMs,
         Self::OrganizationCalls,
         Self::OperationCalls,
+        Self::CapabilityCalls,
         Self::TraceCalls,
         Self::TraceBytes,
         Self::TransferBytes,
@@ -51,6 +54,7 @@ impl Limit {
             Self::WallTimeMs => "wall_time_ms",
             Self::OrganizationCalls => "organization_calls",
             Self::OperationCalls => "operation_calls",
+            Self::CapabilityCalls => "capability_calls",
             Self::TraceCalls => "trace_calls",
             Self::TraceBytes => "trace_bytes",
             Self::TransferBytes => "transfer_bytes",

@@ -26,11 +26,13 @@ const PACKAGE_ID_BYTES_MAX: usize = 128;
 /// The world that plug-ins are made for.
 pub(crate) const WORLD: &str = "offstage:plugin/plugin@1.0.0";
 /// What a plug-in may import.
-pub(crate) const WORLD_IMPORTS: [&str; 4] = [
+pub(crate) const WORLD_IMPORTS: [&str; 6] = [
     "offstage:plugin/types@1.0.0",
     "offstage:plugin/organization@1.0.0",
     "offstage:plugin/operation@1.0.0",
     "offstage:plugin/tracing@1.0.0",
+    "offstage:plugin/files@1.0.0",
+    "offstage:plugin/http@1.0.0",
 ];
 /// What a plug-in must export.
 const WORLD_EXPORT: &str = "execute";

@@ -12,6 +12,7 @@ mod deadline;
 mod debug;
 mod engine;
 mod error;
+mod files;
 mod inspect;
 mod limits;
 mod manifest;
@@ -21,6 +22,7 @@ mod reuse;
 mod run_error;
 mod sandbox;
 mod state;
+mod state_capabilities;
 mod ticker;
 mod trace;
 
@@ -28,6 +30,10 @@ pub use cache::CodeCache;
 pub use convert::ConvertError;
 pub use debug::{DebugPlugins, has_debug_info};
 pub use error::SandboxError;
+pub use files::{
+    DirectoryError, FileError, FilePath, GrantedDirectory, NAME_BYTES_MAX, PATH_BYTES_MAX,
+    PATH_NAMES_MAX, PathError, Usage as DirectoryUsage,
+};
 pub use inspect::{COMPONENT_BYTES_MAX, inspect};
 pub use limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, RunLimits, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
 pub use package::{PackageFile, SIGNATURE_COMMENT, with_declarations};

@@ -43,6 +43,8 @@ pub struct RunLimits {
     pub organization_calls: u32,
     /// Calls for times, ids and random numbers.
     pub operation_calls: u32,
+    /// Calls for files and outbound HTTP.
+    pub capability_calls: u32,
     /// Calls that trace. Text beyond `trace_bytes` is dropped, the calls still count.
     pub trace_calls: u32,
     /// Trace text that is kept, in bytes.
@@ -56,8 +58,8 @@ pub struct RunLimits {
 
 impl Default for RunLimits {
     /// 500 M fuel (about one second of computing), 64 MiB, 120 s of wall time, 5,000 organization calls,
-    /// 20,000 operation calls, 10,000 trace calls, 64 KiB of trace, 1 MiB per transfer,
-    /// a fresh instance.
+    /// 20,000 operation calls, 1,000 capability calls, 10,000 trace calls, 64 KiB of trace, 1 MiB per
+    /// transfer, a fresh instance.
     fn default() -> Self {
         Self {
             fuel: 500_000_000,
@@ -65,6 +67,7 @@ impl Default for RunLimits {
             wall_time: Duration::from_secs(120),
             organization_calls: 5_000,
             operation_calls: 20_000,
+            capability_calls: 1_000,
             trace_calls: 10_000,
             trace_bytes: 64 << 10,
             transfer_bytes: 1 << 20,

@@ -17,6 +17,8 @@ pub enum CallClass {
     Organization,
     /// Times, ids and random numbers.
     Operation,
+    /// Files and outbound HTTP.
+    Capability,
     /// Tracing.
     Trace,
 }
@@ -26,6 +28,7 @@ impl fmt::Display for CallClass {
         f.write_str(match self {
             Self::Organization => "organization service",
             Self::Operation => "operation",
+            Self::Capability => "capability",
             Self::Trace => "trace",
         })
     }

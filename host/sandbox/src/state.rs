@@ -12,7 +12,10 @@ use crate::meter::{Meter, Stop};
 use crate::run_error::CallClass;
 use crate::trace::Trace;
 use crate::{ConvertError, RunLimits};
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid, code};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+    code,
+};
 use std::any::Any;
 
 /// The longest key of [`Services::keyed_guid`], in bytes.
@@ -46,6 +49,12 @@ pub trait Services: Send + 'static {
 
     /// The GUID for the plug-in's own key.
     fn keyed_guid(&mut self, key: &str) -> Uuid;
+
+    /// Files, and HTTP requests that are sent after the commit.
+    ///
+    /// # Errors
+    /// It is not granted, or cannot be done; the plug-in gets code, message and status.
+    fn capability(&mut self, call: CapabilityCall) -> Result<CapabilityAnswer, Fault>;
 }
 
 /// Services of any type, with the way back to it.
@@ -94,6 +103,10 @@ impl Services for NoServices {
     fn keyed_guid(&mut self, _key: &str) -> Uuid {
         Uuid::nil()
     }
+
+    fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        Err(Fault::new(code::INTERNAL, "No request runs here."))
+    }
 }
 
 /// The data of one run.
@@ -112,6 +125,7 @@ pub(crate) struct State {
 pub(crate) struct Calls {
     organization: Counter,
     operation: Counter,
+    capability: Counter,
     trace: Counter,
 }
 
@@ -127,19 +141,22 @@ impl Calls {
         Self {
             organization: counter(limits.organization_calls),
             operation: counter(limits.operation_calls),
+            capability: counter(limits.capability_calls),
             trace: counter(limits.trace_calls),
         }
     }
 
     /// All calls of the run.
     pub(crate) fn total(&self) -> u64 {
-        [&self.organization, &self.operation, &self.trace].map(|c| u64::from(c.calls)).iter().sum()
+        let counters = [&self.organization, &self.operation, &self.capability, &self.trace];
+        counters.map(|counter| u64::from(counter.calls)).iter().sum()
     }
 
     fn count(&mut self, class: CallClass) -> Result<(), Stop> {
         let counter = match class {
             CallClass::Organization => &mut self.organization,
             CallClass::Operation => &mut self.operation,
+            CallClass::Capability => &mut self.capability,
             CallClass::Trace => &mut self.trace,
         };
         if counter.calls >= counter.calls_max {
@@ -184,7 +201,7 @@ impl State {
         self.deadline.check()
     }
 
-    fn call<T>(
+    pub(crate) fn call<T>(
         &mut self,
         class: CallClass,
         call: impl FnOnce(&mut Self) -> T,
@@ -199,13 +216,18 @@ impl State {
     fn execute_request(&mut self, request: types::Request) -> Result<Response, Fault> {
         let request = from_guest::request(request).map_err(refuse_request)?;
         let result = self.services.execute(request);
-        if let Err(fault) = &result
+        self.note_transient(&result);
+        result
+    }
+
+    /// Remembers the code of a transient fault, so that the plug-in may pass it on.
+    pub(crate) fn note_transient<T>(&mut self, result: &Result<T, Fault>) {
+        if let Err(fault) = result
             && fault.is_transient()
             && !self.transient.contains(&fault.code)
         {
             self.transient.push(fault.code);
         }
-        result
     }
 }
 

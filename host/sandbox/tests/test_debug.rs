@@ -7,7 +7,9 @@ mod support;
 
 use cap_std::ambient_authority;
 use cap_std::fs::Dir;
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+};
 use offstage_sandbox::{
     CodeCache, DebugPlugins, Run, RunErrorKind, RunLimits, Sandbox, SandboxOptions, Services,
     has_debug_info,
@@ -45,6 +47,10 @@ impl Services for Stopping {
         stopper.args(["-c", script]).arg(std::process::id().to_string());
         assert!(stopper.status().expect("there is a shell").success());
         Ok(Response::default())
+    }
+
+    fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        unreachable!("no plug-in of this test asks for it")
     }
 
     fn parent_context(&mut self, _level: u32) -> Option<ExecutionContext> {

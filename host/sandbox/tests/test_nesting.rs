@@ -2,7 +2,10 @@
 
 mod support;
 
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid, code};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+    code,
+};
 use offstage_sandbox::{
     Plugin, Run, RunErrorKind as Kind, RunLimits, Sandbox, SandboxOptions, Services,
 };
@@ -70,6 +73,10 @@ impl Services for Nested {
 
     fn random(&mut self) -> u64 {
         0
+    }
+
+    fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        unreachable!("no plug-in of this test asks for it")
     }
 
     fn keyed_guid(&mut self, _key: &str) -> Uuid {
@@ -178,6 +185,10 @@ fn a_panic_of_the_host_leaves_a_sandbox_that_works() {
         fn random(&mut self) -> u64 {
             self.0.random()
         }
+        fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+            unreachable!("no plug-in of this test asks for it")
+        }
+
         fn keyed_guid(&mut self, key: &str) -> Uuid {
             self.0.keyed_guid(key)
         }

@@ -2,8 +2,10 @@
 //!
 //! Every module with tables of its own contributes its definitions to [`SYSTEM_TABLES`].
 
-use crate::{StoreError, aliases, autonumbers, captures, changes, conflicts, journal, principals};
-use crate::{receipts, registration, settings, sync, traces, violations};
+use crate::{
+    StoreError, aliases, autonumbers, captures, changes, conflicts, file_effects, journal,
+};
+use crate::{outbox, principals, receipts, registration, settings, sync, traces, violations};
 use offstage_model::metadata::{Column, Table};
 use offstage_model::{Catalog, Fault};
 use offstage_query::Layout;
@@ -26,6 +28,8 @@ pub(crate) const SYSTEM_TABLES: &[&str] = &[
     autonumbers::TABLES,
     sync::TABLES,
     violations::TABLES,
+    file_effects::TABLES,
+    outbox::TABLES,
 ];
 
 /// The hidden column with the stamp of a row's creation.

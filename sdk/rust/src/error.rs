@@ -10,6 +10,8 @@ pub mod codes {
     pub const ISV_ABORTED: u32 = 0x8004_0265;
     /// A plug-in failed in a way that it did not intend.
     pub const UNEXPECTED: u32 = 0x8004_0216;
+    /// A right, or a grant of the operator, is missing.
+    pub const PRIVILEGE_DENIED: u32 = 0x8004_0220;
     /// The row does not exist.
     pub const OBJECT_DOES_NOT_EXIST: u32 = 0x8004_0217;
     /// A row with this id exists already.

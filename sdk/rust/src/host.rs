@@ -5,7 +5,9 @@
 
 use crate::context::ExecutionContext;
 use crate::error::PluginError;
+use crate::files::FileEntry;
 use crate::guid::Guid;
+use crate::http::HttpRequest;
 use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
 
@@ -21,6 +23,15 @@ pub trait Host {
     fn random(&self) -> u64;
     fn keyed_guid(&self, key: &str) -> Guid;
     fn trace(&self, text: &str);
+    fn read_file(&self, directory: &str, path: &str) -> Result<Vec<u8>, PluginError>;
+    fn write_file(&self, directory: &str, path: &str, contents: &[u8]) -> Result<(), PluginError>;
+    fn remove_file(&self, directory: &str, path: &str) -> Result<(), PluginError>;
+    fn list_files(
+        &self,
+        directory: &str,
+        path: Option<&str>,
+    ) -> Result<Vec<FileEntry>, PluginError>;
+    fn enqueue_http(&self, request: HttpRequest) -> Result<Guid, PluginError>;
 }
 
 #[cfg(target_arch = "wasm32")]

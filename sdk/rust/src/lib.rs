@@ -25,8 +25,9 @@
 //! # fn main() {}
 //! ```
 //!
-//! A plug-in never sees the machine's clock, randomness, files or network. What it asks for instead
-//! ([`now`], [`new_guid`], [`random`]) is derived from the operation and the same in both runs.
+//! A plug-in never sees the machine's clock or randomness. What it asks for instead ([`now`],
+//! [`new_guid`], [`random`]) is derived from the operation and the same in both runs. Files
+//! ([`Directory`]) and other systems ([`HttpRequest`]) it reaches as far as an operator granted them.
 //! Unit tests run natively against the `testkit` module's fake organization, in both passes.
 
 mod change;
@@ -35,12 +36,14 @@ mod definition;
 mod entity;
 mod error;
 mod export;
+mod files;
 #[cfg(any(target_arch = "wasm32", test))]
 mod filter;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod guid;
 mod host;
+mod http;
 mod operation;
 mod query;
 mod request;
@@ -58,7 +61,9 @@ pub use definition::{
 };
 pub use entity::{Entity, EntityCollection, EntityReference};
 pub use error::{DataError, PluginError, codes};
+pub use files::{Directory, FileEntry};
 pub use guid::{Guid, ParseGuidError};
+pub use http::{HttpHeader, HttpRequest};
 pub use offstage_sdk_macros::plugin;
 pub use operation::{keyed_guid, new_guid, now, random, server_now, trace};
 pub use query::{Column, ColumnSet, Condition, Filter, Operator, Order, Query, column};

@@ -6,7 +6,8 @@ use crate::report::Line;
 use crate::{Setting, world};
 use anyhow::{Result, anyhow, ensure};
 use offstage_model::{
-    Entity, ExecutionContext, Fault, Parameter, Request, Response, Timestamp, Uuid, Value, code,
+    CapabilityAnswer, CapabilityCall, Entity, ExecutionContext, Fault, Parameter, Request,
+    Response, Timestamp, Uuid, Value, code,
 };
 use offstage_sandbox::{Plugin, RunLimits, Sandbox, SandboxOptions, Services};
 use std::sync::OnceLock;
@@ -161,5 +162,9 @@ impl Services for Answers {
 
     fn keyed_guid(&mut self, _key: &str) -> Uuid {
         Uuid::from_u128(5)
+    }
+
+    fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        Err(Fault::new(code::NOT_AVAILABLE, "There are no files and no network here."))
     }
 }

@@ -21,6 +21,7 @@ mod go_online;
 mod host;
 mod journal;
 mod man;
+mod outbox;
 pub(crate) mod outlook;
 mod plugin;
 pub(crate) mod policy;
@@ -29,6 +30,7 @@ mod reconcile;
 mod replay;
 mod request;
 mod restore;
+pub(crate) mod secret;
 mod serve;
 mod status;
 pub(crate) mod step;
@@ -70,6 +72,9 @@ pub(crate) enum Local {
     Replay(replay::Replay),
     /// Print what to type to attach gdb, lldb or VS Code to the running process
     Debug(debug::Debug),
+    /// Values that plug-ins may have sent in headers and never see
+    #[command(subcommand)]
+    Secret(secret::Secret),
     /// Print the shell completions
     Completions(completions::Completions),
     /// Write the manual pages into a folder
@@ -120,6 +125,9 @@ pub(crate) enum Work {
     /// Steps: when which plug-in type runs
     #[command(subcommand)]
     Step(step::Step),
+    /// HTTP requests of plug-ins: what waits, what was sent, what failed
+    #[command(subcommand)]
+    Outbox(outbox::Outbox),
     /// What plug-ins did
     #[command(subcommand)]
     Trace(trace::Trace),
@@ -194,6 +202,7 @@ impl Local {
             Self::Restore(command) => command.run(&arguments.data()?),
             Self::Replay(command) => command.run(arguments),
             Self::Debug(command) => command.run(&arguments.data()?),
+            Self::Secret(command) => command.run(&arguments.data()?),
             Self::Completions(command) => Ok(command.run()),
             Self::Man(command) => command.run(),
         }
@@ -225,6 +234,7 @@ impl Work {
             Self::Reconcile(command) => command.run(workspace),
             Self::Plugin(command) => command.run(workspace),
             Self::Step(command) => command.run(workspace),
+            Self::Outbox(command) => command.run(workspace),
             Self::Trace(command) => command.run(workspace),
             Self::Capture(command) => command.run(workspace),
             Self::Policy(command) => command.run(workspace),

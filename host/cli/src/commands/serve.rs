@@ -9,8 +9,9 @@ use crate::listen::{self, Listen};
 use crate::output::{Output, complain, say};
 use crate::workspace::{self, Workspace};
 use clap::Args;
+use offstage_outbound::{Outbox, OutboxLimits, Sender, SenderLimits, SystemNetwork, Worker};
 use offstage_outlook::crm::OutlookService;
-use offstage_pipeline::Side;
+use offstage_pipeline::{Pipeline, Side};
 use offstage_replication::SyncService;
 use offstage_sandbox::DebugPlugins;
 use offstage_server::{App, Authority, DevAuthority, Exposure, Issuer};
@@ -79,6 +80,7 @@ impl Serve {
             issuer.clone()
         };
         let pipeline = pipeline.clone();
+        let _outbox = start_outbox(&pipeline, data)?;
         let app = |door| App {
             engine: Arc::new(pipeline.clone()),
             authority,
@@ -111,6 +113,16 @@ impl Serve {
         }
         Workspace::open_debugging(data, self.debug.plugins())
     }
+}
+
+/// The thread that sends what plug-ins put into the outbox; it ends with what is returned.
+fn start_outbox(pipeline: &Pipeline, data: &Path) -> Result<Worker, CliError> {
+    let secrets = Arc::new(super::secret::folder(data));
+    let sender = Sender::new(Arc::new(SystemNetwork), secrets, SenderLimits::default());
+    let outbox = Outbox::of(pipeline, sender, OutboxLimits::default());
+    Worker::start(outbox).map_err(|error| {
+        CliError::new(Exit::Internal, format!("No thread for the outbox: {error}."))
+    })
 }
 
 fn show(secret: &Secret) {

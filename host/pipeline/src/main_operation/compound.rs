@@ -95,6 +95,7 @@ impl Session {
             occurrence: ordinal,
             cascade: None,
             recorded,
+            issuer: None,
             request,
         };
         let (response, node) = self.run(operation)?;

@@ -113,6 +113,7 @@ impl Session {
             occurrence: 0,
             cascade: Some(relationship.name.clone()),
             recorded,
+            issuer: None,
         };
         let (_, node) = self.run(operation)?;
         if self.root.origin == Origin::Offline {

@@ -31,6 +31,7 @@ impl Session {
             message::SET_STATE => self.set_state(),
             message::ASSIGN => self.assign(),
             message::EXECUTE_TRANSACTION => self.execute_transaction(),
+            message::ENQUEUE_HTTP => self.enqueue_http(),
             message::WHO_AM_I => {
                 self.who_am_i();
                 Ok(())

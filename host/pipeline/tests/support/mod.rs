@@ -24,6 +24,7 @@ use offstage_policy::{PolicyFile, TrustFile};
 use offstage_sandbox::{CodeCache, Sandbox, SandboxOptions};
 use offstage_store::{JournalFilter, Role, Store, StoreOptions, WriteStamp};
 use sha2::{Digest, Sha256};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
@@ -111,6 +112,35 @@ pub(crate) struct World {
     pub(crate) caller: Caller,
     pub(crate) played: u64,
     pub(crate) last_sync: Timestamp,
+    /// The directories that the policies grant, `server/NAME` and `device/NAME`.
+    pub(crate) files: tempfile::TempDir,
+}
+
+/// Directories of the policies: what the script plug-in asks for, and one that it does not.
+const DIRECTORIES: [&str; 3] = ["shared", "notes", "other"];
+
+/// The policy of the tests, with the directories of one side.
+pub(crate) fn policy(files: &Path, side: &str) -> PolicyFile {
+    let mut text = include_str!("../../../../policies/tests.toml").to_owned();
+    if side == "device" {
+        // What a device may do says nothing about what its server may.
+        text.push_str(
+            "\n[[grant]]\npackage = \"test/*\"\nreason = \"The device is trusted with more.\"\n\
+             allow = [{ http = \"https://other.example.com\" }]\n",
+        );
+    }
+    text.push_str(&directories(files, side));
+    PolicyFile::parse(&text, "tests.toml").expect("the policy is valid")
+}
+
+/// The entries of a policy for the directories of one side, which are made.
+pub(crate) fn directories(files: &Path, side: &str) -> String {
+    let entry = |name: &&str| {
+        let path = files.join(side).join(name);
+        std::fs::create_dir_all(&path).expect("the folder is made");
+        format!("\n[[directory]]\nname = \"{name}\"\npath = {path:?}\n")
+    };
+    DIRECTORIES.iter().map(entry).collect()
 }
 
 pub(crate) fn caller() -> Caller {
@@ -194,8 +224,11 @@ impl World {
 
     fn open(limits: &Limits, trust: &str) -> Self {
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        let files = tempfile::tempdir().expect("a folder");
         let server = pipeline(Side::Server, &clock, limits.clone(), trust);
         let device = pipeline(Side::Device, &clock, limits.clone(), trust);
+        server.set_policy(policy(files.path(), "server"));
+        device.set_policy(policy(files.path(), "device"));
         let caller = caller();
         server.register_package(&caller, &SCRIPT).expect("the script plug-in registers");
         let mut tx = server.store().write().expect("a transaction");
@@ -207,9 +240,15 @@ impl World {
         let identity = DeviceIdentity { device: DEVICE, epoch: 1, user: caller.user };
         tx.put_setting(settings::DEVICE, &identity).expect("the identity is kept");
         tx.commit().expect("the identity is kept");
-        let mut world = Self { server, device, clock, caller, played: 0, last_sync: Timestamp(0) };
+        let mut world =
+            Self { server, device, clock, caller, played: 0, last_sync: Timestamp(0), files };
         world.sync();
         world
+    }
+
+    /// A file of a directory that the policy of a side grants.
+    pub(crate) fn file(&self, side: &str, directory: &str, path: &str) -> std::path::PathBuf {
+        self.files.path().join(side).join(directory).join(path)
     }
 
     /// Copies metadata, registration and all rows from the server, as GoOffline does.
@@ -278,6 +317,7 @@ impl World {
             let server = self.server.store().write().expect("a transaction");
             let (server, result) = self.server.play(server, &entry, &context);
             server.commit().expect("the playback is kept");
+            self.server.after_commit();
             let state = match &result {
                 Ok(_) => EntryState::Applied,
                 Err(fault) => refused_state(fault),

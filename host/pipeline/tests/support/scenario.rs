@@ -109,6 +109,20 @@ impl Runner {
                 let number: usize = number.parse().expect("a number");
                 assert_eq!(rows.len(), number, "{place}: {rows:#?}");
             }
+            ["file", directory, path, text] => {
+                let read = std::fs::read_to_string(self.world.file(side, directory, path));
+                let read = read.unwrap_or_else(|error| panic!("{place}: {error}"));
+                assert_eq!(read, text.replace('~', " "), "{place}");
+            }
+            ["no-file", directory, path] => {
+                assert!(!self.world.file(side, directory, path).exists(), "{place}: it is there");
+            }
+            ["outbox", number] => {
+                let mut tx = pipeline.store().read().expect("a snapshot");
+                let rows = tx.outbox(None, 1_000).expect("rows");
+                let number: usize = number.parse().expect("a number");
+                assert_eq!(rows.len(), number, "{place}: {rows:#?}");
+            }
             ["disable", key] => {
                 let change = offstage_pipeline::StepChange::Enabled(false);
                 pipeline.change_step(&self.world.caller, key, change).expect("the step is there");

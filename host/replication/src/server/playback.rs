@@ -61,6 +61,7 @@ impl SyncService {
         loop {
             match self.play_group(caller, request, &arrived[..count]) {
                 Ok(group) => {
+                    self.pipeline.after_commit();
                     return Ok(PlaybackAnswer {
                         outcomes: group.outcomes,
                         expected: group.expected,

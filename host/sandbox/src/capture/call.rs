@@ -3,7 +3,9 @@
 //! Never makes a call. The JSON form is that of captures, and changes only with their format.
 
 use crate::capture::texts;
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -57,6 +59,13 @@ pub enum Call {
         /// The GUID.
         answer: Uuid,
     },
+    /// Files, or an HTTP request for later.
+    Capability {
+        /// What was asked for.
+        call: CapabilityCall,
+        /// The answer, or the fault.
+        answer: Result<CapabilityAnswer, Fault>,
+    },
 }
 
 /// What a plug-in asks in one host call.
@@ -79,6 +88,8 @@ pub enum Question {
     Random,
     /// The GUID of this key.
     KeyedGuid(String),
+    /// Files, or an HTTP request for later.
+    Capability(CapabilityCall),
 }
 
 impl Call {
@@ -94,13 +105,18 @@ impl Call {
             Self::NewGuid { .. } => Question::NewGuid,
             Self::Random { .. } => Question::Random,
             Self::KeyedGuid { key, .. } => Question::KeyedGuid(key.clone()),
+            Self::Capability { call, .. } => Question::Capability(call.clone()),
         }
     }
 
     /// Whether it asked for a change of data.
     #[must_use]
     pub fn is_write(&self) -> bool {
-        matches!(self, Self::Execute { request, .. } if !request.is_read())
+        match self {
+            Self::Execute { request, .. } => !request.is_read(),
+            Self::Capability { call, .. } => call.is_write(),
+            _ => false,
+        }
     }
 
     /// The answer in a few words.
@@ -122,6 +138,8 @@ impl Call {
             Self::Now { answer } | Self::ServerNow { answer } => answer.to_string(),
             Self::NewGuid { answer } | Self::KeyedGuid { answer, .. } => answer.to_string(),
             Self::Random { answer } => answer.to_string(),
+            Self::Capability { answer: Err(fault), .. } => format!("fault: {}", fault.message),
+            Self::Capability { answer: Ok(answer), .. } => answer.to_string(),
         }
     }
 
@@ -141,6 +159,13 @@ impl Call {
                 }
             }
             Self::KeyedGuid { key, .. } => change(key),
+            Self::Capability { call, answer } => {
+                texts::of_capability_call(call, change);
+                match answer {
+                    Ok(answer) => texts::of_capability_answer(answer, change),
+                    Err(fault) => texts::of_fault(fault, change),
+                }
+            }
             Self::IsOfflinePlayback { .. }
             | Self::Now { .. }
             | Self::ServerNow { .. }
@@ -176,6 +201,7 @@ impl fmt::Display for Question {
             Self::NewGuid => f.write_str("new-guid"),
             Self::Random => f.write_str("random"),
             Self::KeyedGuid(key) => write!(f, "keyed-guid {key:?}"),
+            Self::Capability(call) => write!(f, "{call}"),
         }
     }
 }

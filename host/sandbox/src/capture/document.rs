@@ -105,9 +105,16 @@ pub struct CapturedLimits {
     memory_bytes: usize,
     organization_calls: u32,
     operation_calls: u32,
+    #[serde(default = "capability_calls")]
+    capability_calls: u32,
     trace_calls: u32,
     trace_bytes: usize,
     transfer_bytes: usize,
+}
+
+/// Captures from before there were such calls.
+fn capability_calls() -> u32 {
+    RunLimits::default().capability_calls
 }
 
 /// What came of a run.
@@ -163,6 +170,7 @@ impl CapturedLimits {
             memory_bytes: limits.memory_bytes,
             organization_calls: limits.organization_calls,
             operation_calls: limits.operation_calls,
+            capability_calls: limits.capability_calls,
             trace_calls: limits.trace_calls,
             trace_bytes: limits.trace_bytes,
             transfer_bytes: limits.transfer_bytes,
@@ -176,6 +184,7 @@ impl CapturedLimits {
             memory_bytes: self.memory_bytes,
             organization_calls: self.organization_calls,
             operation_calls: self.operation_calls,
+            capability_calls: self.capability_calls,
             trace_calls: self.trace_calls,
             trace_bytes: self.trace_bytes,
             transfer_bytes: self.transfer_bytes,

@@ -6,7 +6,9 @@ use crate::Services;
 use crate::capture::Call;
 use crate::capture::document::CAPTURE_BYTES_MAX;
 use crate::capture::redaction::Redaction;
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+};
 use std::io::Write;
 
 /// The calls of one run.
@@ -84,6 +86,16 @@ impl<S: Services> Services for Recorder<S> {
         let asked = request.clone();
         let answer = self.services.execute(request);
         self.keep(Call::Execute { request: asked, answer: answer.clone() });
+        answer
+    }
+
+    fn capability(&mut self, call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        if self.recording.truncated {
+            return self.services.capability(call);
+        }
+        let asked = call.clone();
+        let answer = self.services.capability(call);
+        self.keep(Call::Capability { call: asked, answer: answer.clone() });
         answer
     }
 

@@ -8,7 +8,10 @@
 use crate::capture::redaction::Redaction;
 use crate::capture::{Call, Capture, Outcome, Question, texts};
 use crate::{Plugin, Run, Sandbox, Services};
-use offstage_model::{ExecutionContext, Fault, Request, Response, Timestamp, Uuid, code};
+use offstage_model::{
+    CapabilityAnswer, CapabilityCall, ExecutionContext, Fault, Request, Response, Timestamp, Uuid,
+    code,
+};
 
 /// Where a replay left the recording.
 #[derive(Clone, Debug, PartialEq)]
@@ -130,6 +133,8 @@ impl Replayer {
             texts::of_parameters(&mut request.parameters, &mut |text| self.redaction.hide(text));
         } else if let Question::KeyedGuid(key) = &mut hidden {
             self.redaction.hide(key);
+        } else if let Question::Capability(call) = &mut hidden {
+            texts::of_capability_call(call, &mut |text| self.redaction.hide(text));
         }
         let identity = hidden.identity();
         let found = (self.at..self.calls.len()).find(|&index| self.identities[index] == identity);
@@ -157,6 +162,16 @@ impl Services for Replayer {
             _ => Err(Fault::new(
                 code::NOT_AVAILABLE,
                 "This is a replay, and the recorded run made no such request.",
+            )),
+        }
+    }
+
+    fn capability(&mut self, call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        match self.recorded(Question::Capability(call)) {
+            Some(Call::Capability { answer, .. }) => answer,
+            _ => Err(Fault::new(
+                code::NOT_AVAILABLE,
+                "This is a replay, and the recorded run made no such call.",
             )),
         }
     }

@@ -6,7 +6,8 @@ use offstage_model::entity::Attributes;
 use offstage_model::query::Filter;
 use offstage_model::request::parameter;
 use offstage_model::{
-    ContextChange, Entity, ExecutionContext, Fault, Parameter, ParameterMap, Request, Value,
+    CapabilityAnswer, CapabilityCall, ContextChange, Entity, ExecutionContext, Fault, Parameter,
+    ParameterMap, Request, Value,
 };
 use std::fmt;
 
@@ -86,6 +87,56 @@ pub(crate) fn of_fault(fault: &mut Fault, change: Change<'_>) {
     change(&mut fault.message);
     if let Some(hint) = &mut fault.hint {
         change(hint);
+    }
+}
+
+/// The texts of a call for files or outbound HTTP.
+pub(crate) fn of_capability_call(call: &mut CapabilityCall, change: Change<'_>) {
+    match call {
+        CapabilityCall::ReadFile { directory, path }
+        | CapabilityCall::RemoveFile { directory, path } => {
+            change(directory);
+            change(path);
+        }
+        CapabilityCall::WriteFile { directory, path, contents } => {
+            change(directory);
+            change(path);
+            of_bytes(contents, change);
+        }
+        CapabilityCall::ListFiles { directory, path } => {
+            change(directory);
+            path.iter_mut().for_each(change);
+        }
+        CapabilityCall::EnqueueHttp(request) => {
+            change(&mut request.method);
+            change(&mut request.url);
+            for header in &mut request.headers {
+                change(&mut header.name);
+                change(&mut header.value);
+                header.secret.iter_mut().for_each(&mut *change);
+            }
+            of_bytes(&mut request.body, change);
+        }
+    }
+}
+
+/// The texts of an answer to such a call.
+pub(crate) fn of_capability_answer(answer: &mut CapabilityAnswer, change: Change<'_>) {
+    match answer {
+        CapabilityAnswer::Contents(contents) => of_bytes(contents, change),
+        CapabilityAnswer::Files(entries) => {
+            entries.iter_mut().for_each(|entry| change(&mut entry.name));
+        }
+        CapabilityAnswer::Done | CapabilityAnswer::Enqueued(_) => {}
+    }
+}
+
+/// Bytes that are text are treated as text.
+fn of_bytes(bytes: &mut Vec<u8>, change: Change<'_>) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let mut text = text.to_owned();
+        change(&mut text);
+        *bytes = text.into_bytes();
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) const ENTITIES_MAX: usize = 5_000;
 pub(crate) const CHANGES_MAX: usize = 10_000;
 /// The most sort keys of a query.
 pub(crate) const ORDERS_MAX: usize = 32;
+/// The most headers of an HTTP request.
+pub(crate) const HEADERS_MAX: usize = 64;
 /// The most values of one multi-select value.
 pub(crate) const OPTIONS_MAX: usize = 1_000;
 /// The longest name of a table, column, parameter or message, in bytes.

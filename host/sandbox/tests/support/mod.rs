@@ -7,7 +7,8 @@ mod component;
 pub(crate) use component::{component, component_with_declarations, encode, hostile, repository};
 
 use offstage_model::{
-    Entity, ExecutionContext, Fault, Parameter, Request, Response, Timestamp, Uuid, Value,
+    CapabilityAnswer, CapabilityCall, Entity, ExecutionContext, Fault, Parameter, Request,
+    Response, Timestamp, Uuid, Value,
 };
 use offstage_sandbox::{Plugin, Run, RunLimits, Sandbox, SandboxOptions, Services};
 
@@ -90,6 +91,11 @@ impl Services for Answers {
 
     fn keyed_guid(&mut self, _key: &str) -> Uuid {
         Uuid::from_u128(5)
+    }
+
+    fn capability(&mut self, _call: CapabilityCall) -> Result<CapabilityAnswer, Fault> {
+        self.requests += 1;
+        Err(Fault::new(offstage_model::code::PRIVILEGE_DENIED, "It is not granted."))
     }
 }
 

@@ -9,11 +9,13 @@ use std::sync::Once;
 use crate::context::{Context, ExecutionContext};
 use crate::definition::PluginDefinition;
 use crate::error::{DataError, PluginError};
+use crate::files::FileEntry;
 use crate::guid::Guid;
 use crate::host::Host;
+use crate::http::{HttpHeader, HttpRequest};
 use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
-use bindings::offstage::plugin::{operation, organization, tracing, types};
+use bindings::offstage::plugin::{files, http, operation, organization, tracing, types};
 use convert::{fault, parameters_from, parameters_to};
 
 #[allow(
@@ -79,6 +81,39 @@ impl Host for Imports {
 
     fn trace(&self, text: &str) {
         tracing::trace(text);
+    }
+
+    fn read_file(&self, directory: &str, path: &str) -> Result<Vec<u8>, PluginError> {
+        files::read(directory, path).map_err(convert::error_from)
+    }
+
+    fn write_file(&self, directory: &str, path: &str, contents: &[u8]) -> Result<(), PluginError> {
+        files::write(directory, path, contents).map_err(convert::error_from)
+    }
+
+    fn remove_file(&self, directory: &str, path: &str) -> Result<(), PluginError> {
+        files::remove(directory, path).map_err(convert::error_from)
+    }
+
+    fn list_files(
+        &self,
+        directory: &str,
+        path: Option<&str>,
+    ) -> Result<Vec<FileEntry>, PluginError> {
+        let entries = files::list(directory, path).map_err(convert::error_from)?;
+        Ok(entries.into_iter().map(|e| FileEntry { name: e.name, size: e.size }).collect())
+    }
+
+    fn enqueue_http(&self, request: HttpRequest) -> Result<Guid, PluginError> {
+        let header =
+            |h: HttpHeader| http::Header { name: h.name, value: h.value, secret: h.secret };
+        let request = http::HttpRequest {
+            method: request.method,
+            url: request.url,
+            headers: request.headers.into_iter().map(header).collect(),
+            body: request.body,
+        };
+        http::enqueue(&request).map(Into::into).map_err(convert::error_from)
     }
 }
 

@@ -24,6 +24,7 @@
 //! ```
 
 mod derive;
+mod effects;
 mod evaluate;
 mod organization;
 mod pipeline;

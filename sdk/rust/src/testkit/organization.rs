@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::effects::Effects;
 use super::reconcile::{self, Reconciliation};
 use super::session::{Operation, Session};
 use super::store::Store;
@@ -15,6 +16,7 @@ use crate::definition::{PluginDefinition, StepDefinition};
 use crate::entity::{Entity, EntityReference};
 use crate::error::PluginError;
 use crate::guid::Guid;
+use crate::http::HttpRequest;
 use crate::query::Query;
 use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
@@ -109,6 +111,7 @@ pub(crate) struct State {
     pub(crate) plugins: Vec<&'static PluginDefinition>,
     pub(crate) configurations: BTreeMap<String, String>,
     pub(crate) user: Guid,
+    pub(crate) effects: Effects,
     faults: Vec<Fault>,
     now: Timestamp,
     roots: u32,
@@ -151,6 +154,7 @@ impl Organization {
             plugins: Vec::new(),
             configurations: BTreeMap::new(),
             user: derive::guid(&["user"]),
+            effects: Effects::default(),
             faults: Vec::new(),
             now: MADE_ON,
             roots: 0,
@@ -192,6 +196,29 @@ impl Organization {
         })
     }
 
+    /// Grants a directory, empty.
+    #[must_use]
+    pub fn with_directory(self, directory: &str) -> Self {
+        self.change(|state| {
+            state.effects.directories.entry(directory.to_owned()).or_default();
+        })
+    }
+
+    /// Grants a directory and puts a file into it.
+    #[must_use]
+    pub fn with_file(self, directory: &str, path: &str, contents: impl AsRef<[u8]>) -> Self {
+        self.change(|state| {
+            let files = state.effects.directories.entry(directory.to_owned()).or_default();
+            files.insert(path.to_owned(), contents.as_ref().to_vec());
+        })
+    }
+
+    /// Grants an origin, such as `https://hooks.example.com`.
+    #[must_use]
+    pub fn with_origin(self, origin: &str) -> Self {
+        self.change(|state| state.effects.origins.push(origin.to_owned()))
+    }
+
     /// Makes the next `times` requests of this message on this table fail.
     #[must_use]
     pub fn with_fault(self, message: &str, table: &str, error: PluginError, times: u32) -> Self {
@@ -219,6 +246,16 @@ impl Organization {
     /// Returns when the next operation is made.
     pub fn now(&self) -> Timestamp {
         self.state.borrow().now
+    }
+
+    /// Returns a file of a granted directory.
+    pub fn file(&self, directory: &str, path: &str) -> Option<Vec<u8>> {
+        self.state.borrow().effects.directories.get(directory)?.get(path).cloned()
+    }
+
+    /// Returns the requests that wait to be sent, in order.
+    pub fn outbox(&self) -> Vec<HttpRequest> {
+        self.state.borrow().effects.outbox.clone()
     }
 
     /// Returns a row as it is stored.

@@ -45,10 +45,12 @@ impl Session {
         }
         let request = self.as_plain_message(request)?;
         let before = self.state.borrow().store.clone();
+        let effects = self.state.borrow().effects.clone();
         let recorded = self.operations.borrow().len();
         let outcome = self.stages(request);
         if outcome.is_err() {
             self.state.borrow_mut().store = before;
+            self.state.borrow_mut().effects = effects;
             self.operations.borrow_mut().truncate(recorded);
         }
         outcome

@@ -12,8 +12,10 @@ use crate::context::ExecutionContext;
 use crate::definition::StepDefinition;
 use crate::entity::Entity;
 use crate::error::PluginError;
+use crate::files::FileEntry;
 use crate::guid::Guid;
 use crate::host::Host;
+use crate::http::HttpRequest;
 use crate::request::{Parameters, Request};
 use crate::timestamp::Timestamp;
 use crate::value::Value;
@@ -86,7 +88,7 @@ impl Session {
     }
 
     /// Derives a value from the root, the step, `kind` and how often the step asked for that kind.
-    fn derived<T>(&self, kind: &str, make: impl FnOnce(&[&str]) -> T) -> T {
+    pub(crate) fn derived<T>(&self, kind: &str, make: impl FnOnce(&[&str]) -> T) -> T {
         let ordinal = match self.frames.borrow_mut().last_mut() {
             Some(frame) => {
                 let ordinal = frame.ordinals.entry(kind.to_owned()).or_default();
@@ -160,5 +162,29 @@ impl Host for Session {
 
     fn trace(&self, text: &str) {
         self.lines.borrow_mut().push(text.to_owned());
+    }
+
+    fn read_file(&self, directory: &str, path: &str) -> Result<Vec<u8>, PluginError> {
+        self.read(directory, path)
+    }
+
+    fn write_file(&self, directory: &str, path: &str, contents: &[u8]) -> Result<(), PluginError> {
+        self.write(directory, path, Some(contents))
+    }
+
+    fn remove_file(&self, directory: &str, path: &str) -> Result<(), PluginError> {
+        self.write(directory, path, None)
+    }
+
+    fn list_files(
+        &self,
+        directory: &str,
+        path: Option<&str>,
+    ) -> Result<Vec<FileEntry>, PluginError> {
+        self.list(directory, path)
+    }
+
+    fn enqueue_http(&self, request: HttpRequest) -> Result<Guid, PluginError> {
+        self.enqueue(request)
     }
 }

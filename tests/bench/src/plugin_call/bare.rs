@@ -1,7 +1,7 @@
 //! wasmtime alone: the contract's bindings, a pool, no limits, no conversion from the model.
 
 use anyhow::{Result, anyhow};
-use offstage::plugin::types;
+use offstage::plugin::{files, http, types};
 use offstage_model::{Uuid, Value};
 use wasmtime::component::{Component, HasSelf, Linker};
 use wasmtime::{
@@ -62,6 +62,55 @@ impl offstage::plugin::operation::Host for Nothing {
 
 impl offstage::plugin::tracing::Host for Nothing {
     fn trace(&mut self, _text: String) {}
+}
+
+/// What files and HTTP answer: the measured plug-in uses neither.
+fn absent() -> types::Fault {
+    types::Fault { code: 1, message: "not here".into(), status: 0 }
+}
+
+impl files::Host for Nothing {
+    fn read(
+        &mut self,
+        _directory: String,
+        _path: String,
+    ) -> std::result::Result<Vec<u8>, types::Fault> {
+        Err(absent())
+    }
+
+    fn write(
+        &mut self,
+        _directory: String,
+        _path: String,
+        _contents: Vec<u8>,
+    ) -> std::result::Result<(), types::Fault> {
+        Err(absent())
+    }
+
+    fn remove(
+        &mut self,
+        _directory: String,
+        _path: String,
+    ) -> std::result::Result<(), types::Fault> {
+        Err(absent())
+    }
+
+    fn list(
+        &mut self,
+        _directory: String,
+        _path: Option<String>,
+    ) -> std::result::Result<Vec<files::FileEntry>, types::Fault> {
+        Err(absent())
+    }
+}
+
+impl http::Host for Nothing {
+    fn enqueue(
+        &mut self,
+        _request: http::HttpRequest,
+    ) -> std::result::Result<types::Guid, types::Fault> {
+        Err(absent())
+    }
 }
 
 impl Bare {

@@ -13,6 +13,8 @@
 //! retarget TABLE              (tries to make the request about another row)
 //! catch COMMAND               (goes on when COMMAND fails)
 //! share NAME VALUE            output-set COLUMN VALUE (a column of BusinessEntity)
+//! write DIRECTORY PATH TEXT   read DIRECTORY PATH        remove-file DIRECTORY PATH
+//! list DIRECTORY              http METHOD URL TEXT       http-secret URL SECRET
 //! trace TEXT                  throw TEXT                 throw-status STATUS TEXT
 //! return-if offline|playback|deep|server
 //! panic TEXT                  loop                       grow
@@ -24,8 +26,8 @@
 //! `~` stands for a space. It never runs outside tests.
 
 use offstage_sdk::{
-    Context, Entity, EntityReference, Guid, Money, OptionValue, Parameter, PluginError, Query,
-    Request, Value, column, keyed_guid, new_guid, now, plugin, random,
+    Context, Directory, Entity, EntityReference, Guid, HttpRequest, Money, OptionValue, Parameter,
+    PluginError, Query, Request, Value, column, keyed_guid, new_guid, now, plugin, random,
 };
 
 /// Runs the step's configuration.
@@ -42,6 +44,12 @@ use offstage_sdk::{
     ),
     request(message = "*", reason = "Does whatever a test says."),
     request(impersonate = "*", reason = "Does whatever a test says."),
+    request(directory = "shared", access(read, write), reason = "Does whatever a test says."),
+    request(directory = "notes", access(read, write), reason = "Does whatever a test says."),
+    request(directory = "other", access(read), reason = "Does whatever a test says."),
+    request(http = "https://hooks.example.com", reason = "Does whatever a test says."),
+    request(http = "https://other.example.com", reason = "Does whatever a test says."),
+    request(secret = "hooks-token", reason = "Does whatever a test says."),
 )]
 pub fn script(context: &mut Context) -> Result<(), PluginError> {
     let lines = context.configuration.clone();
@@ -106,6 +114,30 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
             let id = guid(&expand(context, id, got)?)?;
             let row = context.service().retrieve(&EntityReference::new(*table, id), [*column])?;
             *got = row.get(column).map(text).unwrap_or_default();
+        }
+        ["write", directory, path, text] => {
+            let (path, text) = (expand(context, path, got)?, expand(context, text, got)?);
+            Directory::named(*directory).write(&path, text)?;
+        }
+        ["read", directory, path] => {
+            let contents = Directory::named(*directory).read(path)?;
+            *got = String::from_utf8_lossy(&contents).into_owned();
+        }
+        ["remove-file", directory, path] => Directory::named(*directory).remove(path)?,
+        ["list", directory] => {
+            let entries = Directory::named(*directory).list()?;
+            let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
+            *got = names.join(",");
+        }
+        ["http", method, url, body] => {
+            let body = expand(context, body, got)?;
+            let id = HttpRequest::new(*method, *url).body(body).enqueue()?;
+            *got = id.to_string();
+        }
+        ["http-secret", url, secret] => {
+            let request = HttpRequest::post(*url);
+            let id = request.secret_header("Authorization", "Bearer ", *secret).enqueue()?;
+            *got = id.to_string();
         }
         ["upsert" | "assign" | "state" | "link" | "unlink" | "send" | "query" | "top", ..] => {
             send(context, &words, line, got)?;
