@@ -10,6 +10,7 @@ mod incremental;
 mod measure;
 mod offline_write;
 mod outlook;
+mod outlook_dav;
 mod playback;
 mod plugin_call;
 mod report;
@@ -77,7 +78,7 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 8] = [
+const BENCHMARKS: [(&str, Benchmark); 9] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
@@ -86,6 +87,7 @@ const BENCHMARKS: [(&str, Benchmark); 8] = [
     ("debugging", debugging::run),
     ("start", start::run),
     ("outlook", outlook::run),
+    ("outlook-dav", outlook_dav::run),
 ];
 
 fn main() -> Result<()> {

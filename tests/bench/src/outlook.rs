@@ -88,27 +88,33 @@ fn engine(world: &World, folder: &Path) -> Result<Engine> {
     Ok(engine)
 }
 
+fn own(table: &str, id: u128, now: Timestamp) -> Entity {
+    Entity::with_id(table, Uuid::from_u128(id))
+        .with("ownerid", Value::reference("systemuser", USER))
+        .with("modifiedon", Value::DateTime(now))
+        .with("statecode", Value::Option(0))
+        .with("statuscode", Value::Option(1))
+}
+
+/// A contact of the user.
+pub(crate) fn contact(number: usize, now: Timestamp) -> Entity {
+    own("contact", 1 << 64 | number as u128, now)
+        .with("firstname", Value::text(format!("First{number}")))
+        .with("lastname", Value::text(format!("Last{number}")))
+        .with("emailaddress1", Value::text(format!("p{number}@contoso.example")))
+        .with("telephone1", Value::text("+1 425 555 0100"))
+        .with("address1_city", Value::text("Redmond"))
+        .with("description", Value::text("Met at the fair. ".repeat(10)))
+}
+
 fn fill(world: &World, count: usize) -> Result<()> {
     let now = offstage_model::Clock::now(&SystemClock);
     let stamp = WriteStamp::server(now);
     let mut tx = world.server.store().write()?;
     for number in 0..count {
-        let base = |table: &str, kind: u128| {
-            Entity::with_id(table, Uuid::from_u128(kind << 64 | number as u128))
-                .with("ownerid", Value::reference("systemuser", USER))
-                .with("modifiedon", Value::DateTime(now))
-                .with("statecode", Value::Option(0))
-                .with("statuscode", Value::Option(1))
-        };
-        let contact = base("contact", 1)
-            .with("firstname", Value::text(format!("First{number}")))
-            .with("lastname", Value::text(format!("Last{number}")))
-            .with("emailaddress1", Value::text(format!("p{number}@contoso.example")))
-            .with("telephone1", Value::text("+1 425 555 0100"))
-            .with("address1_city", Value::text("Redmond"))
-            .with("description", Value::text("Met at the fair. ".repeat(10)));
+        let contact = contact(number, now);
         let start = now.0 + number as i64 * 3_600_000;
-        let event = base("appointment", 2)
+        let event = own("appointment", 2 << 64 | number as u128, now)
             .with("subject", Value::text(format!("Event {number}")))
             .with("location", Value::text("Room 7"))
             .with("scheduledstart", Value::DateTime(Timestamp(start)))

@@ -367,12 +367,17 @@ impl MailStore for DavStore {
             ItemKind::Contact => Parsed::Card(VCard::new(&uid)),
             kind => Parsed::Calendar(CalendarObject::new(kind, &uid, self.clock.now())),
         };
-        let properties = new.properties.iter().map(|(name, value)| (*name, Some(value.clone())));
-        let patch = ItemPatch { properties: properties.collect(), link: Some(new.link.clone()) };
-        let body = self.patched(&mut parsed, &patch)?;
-        self.check_mails(&parsed)?;
         let ending = if new.kind == ItemKind::Contact { "vcf" } else { "ics" };
         let id = EntryId::new(format!("{}{uid}.{ending}", collection.path));
+        let mut link = new.link.clone();
+        if link.crm_id.is_some() && link.entry_id.is_none() {
+            // The tie names the item's own id, which is known before: one write less.
+            link.entry_id = Some(id.clone());
+        }
+        let properties = new.properties.iter().map(|(name, value)| (*name, Some(value.clone())));
+        let patch = ItemPatch { properties: properties.collect(), link: Some(link) };
+        let body = self.patched(&mut parsed, &patch)?;
+        self.check_mails(&parsed)?;
         match self.client.put(&id, Only::New, media_type(new.kind), body) {
             // An earlier attempt made it, and its answer was lost.
             Ok(()) | Err(MailStoreError::Conflict { .. }) => self.stored(&id),
