@@ -470,17 +470,26 @@ pub(crate) fn engine_over(
     server: &Server,
     store: Box<dyn MailStore>,
 ) -> (Engine, tempfile::TempDir) {
+    engine_as(server, store, caller(ADA, "ada"))
+}
+
+/// The same of any user; it takes the place of the client that was.
+pub(crate) fn engine_as(
+    server: &Server,
+    store: Box<dyn MailStore>,
+    user: Caller,
+) -> (Engine, tempfile::TempDir) {
     let service = OutlookService::new(server.pipeline.clone());
     let folder = tempfile::TempDir::new().expect("a folder");
     let seed = server.seeds.fetch_add(1, Ordering::SeqCst) << 50;
     let mut engine = Engine::new(Parts {
         cache: SyncCache::open(&folder.path().join("outlook.db")).expect("a cache"),
         store,
-        link: Box::new(LocalCrmLink::new(service, caller(ADA, "ada"))),
+        link: Box::new(LocalCrmLink::new(service, user)),
         clock: Arc::clone(&server.clock) as Arc<dyn Clock>,
         random: Arc::new(Counting(AtomicU64::new(seed))),
     });
-    engine.register("desk", ClientRole::Primary, false).expect("it registers");
+    engine.register("desk", ClientRole::Primary, true).expect("it registers");
     (engine, folder)
 }
 
