@@ -16,6 +16,7 @@ mod error;
 mod exit;
 mod listen;
 mod machine;
+mod mailbox_door;
 mod outlook_link;
 mod output;
 mod policy_file;

@@ -35,7 +35,9 @@ fn items_and_records_go_both_ways_wait_while_offline_and_catch_up() {
     let row = device.good(&["get", "contact", &record]);
     assert_eq!(row["attributes"]["nickname"], "Annie", "{row}");
 
-    // Offline the engine waits; what is played back reaches Outlook.
+    // Offline the engine waits; what is played back reaches Outlook. Appendix A of the paper:
+    // "Offline synchronization", "Online mode", "Online synchronization", "Outlook synchronization";
+    // its questions: the same for a client with and without an offline copy.
     device.good(&["go-offline"]);
     device.good(&["update", "contact", &record, "department=Sales"]);
     let waits = device.json(&["outlook", "sync"]);
@@ -84,4 +86,65 @@ fn the_inspector_synchronises_when_it_closes_and_mail_when_it_is_sent() {
     assert_eq!(rows["rows"].as_array().map(Vec::len).unwrap_or_default(), 1, "{rows}");
     let wrong = device.json(&["outlook", "item", "new", "task", "colour=red"]);
     assert_eq!(wrong.exit, 2, "{wrong:?}");
+}
+
+/// Sends a request to the local API of a host, as a program does.
+fn post(url: &str, token: &str, body: &str) -> (u16, Json) {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let mut answer = agent
+        .post(url)
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .send(body)
+        .expect("an answer");
+    let status = answer.status().as_u16();
+    (status, answer.body_mut().read_json().expect("JSON"))
+}
+
+#[test]
+fn programs_act_in_the_mailbox_over_http() {
+    let server = Place::new();
+    let serving = server.serve(&["--dev"]);
+    let device = Place::new();
+    device.good(&["connect", &serving.url]);
+    device.good(&["outlook", "client", "set", "primary"]);
+    let host = common::Serving::start(&device.path(), "host", &[]);
+    let token = std::fs::read_to_string(device.path().join("api-token")).expect("a token");
+    let token = token.trim();
+    let call = |verb: &str, body: &str| {
+        post(&format!("{}/offstage/v1/mailbox/{verb}", host.url), token, body)
+    };
+    let (status, made) =
+        call("item", r#"{ "new": { "kind": "task", "values": ["subject=Call"] } }"#);
+    assert_eq!(status, 200, "{made}");
+    let item = text(&made, "item").to_owned();
+    let named = format!(r#"{{ "item": "{item}" }}"#);
+    assert_eq!(call("open", &named).0, 200);
+    let (_, tracked) = call("track", &format!(r#"{{ "item": "{item}", "in": "inspector" }}"#));
+    assert_eq!(text(&tracked, "when"), "on-close", "{tracked}");
+    assert_eq!(call("close", &named).0, 200);
+    let rows = device.good(&["query", "task", "--select", "subject"]);
+    assert_eq!(rows["rows"].as_array().map(Vec::len).unwrap_or_default(), 1, "{rows}");
+    let (status, report) = call("sync", r#"{ "dryRun": true }"#);
+    assert_eq!((status, &report["pairs"]), (200, &serde_json::json!([])), "{report}");
+    assert_eq!(call("status", "{}").1["pairs"], 1);
+    // What goes wrong: the status, and a word about it.
+    let cases = [
+        ("track", r#"{ "item": "nowhere" }"#, 404, "nowhere"),
+        ("track", "{}", 400, "item"),
+        ("track", r#"{ "item": "x", "colour": 1 }"#, 400, "colour"),
+        ("store", r#""list""#, 404, "store"),
+        ("settings", r#""show""#, 404, "settings"),
+        ("sync", "no JSON", 400, "JSON"),
+    ];
+    for (verb, body, wanted, word) in cases {
+        let (status, fault) = call(verb, body);
+        assert_eq!(status, wanted, "{verb} {body}: {fault}");
+        assert!(text(&fault, "message").contains(word), "{verb} {body}: {fault}");
+    }
+    let url = format!("{}/offstage/v1/mailbox/status", host.url);
+    assert_eq!(post(&url, "not the token", "{}").0, 401);
+    let elsewhere = format!("{}/offstage/v1/mailbox/status", serving.url);
+    assert_eq!(post(&elsewhere, "anything", "{}").0, 404, "a server has no mailbox");
 }

@@ -76,3 +76,32 @@ fn only_administrators_change_the_server() {
     assert_eq!(done.exit, 7, "{done:?}");
     assert_eq!(server.good(&["user", "list"])["users"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn the_right_to_synchronise_to_outlook_is_given_and_taken() {
+    let server = Place::new();
+    let serving = server.serve(&[]);
+    let (device, user) = device_of(&server, &serving, &["Rosa Alvarez", "--no-sync-to-outlook"]);
+    device.make(&["contact", "lastname=Moreau"]);
+    device.good(&["outlook", "client", "set", "primary"]);
+    device.good(&["outlook", "sync"]);
+    let items = || device.good(&["outlook", "item", "list"])["items"].as_array().unwrap().len();
+    assert_eq!(items(), 0, "without prvSyncToOutlook nothing comes");
+    let set = server.good(&["user", "set", "Rosa Alvarez", "--sync-to-outlook", "true"]);
+    assert_eq!((&set["syncToOutlook"], &set["goOffline"]), (&true.into(), &true.into()));
+    device.good(&["outlook", "sync"]);
+    assert_eq!(items(), 1);
+    // Taken by the user's id; what is there stays, and nothing more comes.
+    let id = user["id"].as_str().unwrap();
+    server.good(&["user", "set", id, "--sync-to-outlook", "false", "--go-offline", "false"]);
+    device.make(&["contact", "lastname=Xu"]);
+    device.good(&["outlook", "sync"]);
+    assert_eq!(items(), 1);
+    assert_eq!(device.json(&["go-offline"]).exit, 7);
+    let users = server.good(&["user", "list"]);
+    let own = users["users"].as_array().unwrap().iter().find(|user| user["id"] != id).unwrap();
+    let own = own["id"].as_str().unwrap();
+    let refused = server.json(&["user", "set", own, "--administrator", "false"]);
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    assert_eq!(server.json(&["user", "set", "Nobody", "--go-offline", "true"]).exit, 4);
+}

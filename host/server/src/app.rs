@@ -5,6 +5,7 @@
 use crate::authority::Authority;
 use crate::control::{self, ControlDoor};
 use crate::engine::Engine;
+use crate::mailbox::{self, Mailbox};
 use crate::token::{self, Issuer};
 use crate::{execute, gate, outlook, sync, web_api};
 use axum::Router;
@@ -53,7 +54,7 @@ impl Default for Limits {
     }
 }
 
-/// What is served. A device mounts the Web API and control only.
+/// What is served. A device mounts the Web API, control and its mailbox only.
 pub struct App {
     /// Answers requests.
     pub engine: Arc<dyn Engine>,
@@ -65,6 +66,8 @@ pub struct App {
     pub sync: Option<SyncService>,
     /// Serves Outlook clients (server).
     pub outlook: Option<OutlookService>,
+    /// Acts in the mailbox (device).
+    pub mailbox: Option<Arc<dyn Mailbox>>,
     /// Runs commands of the CLI.
     pub control: Option<ControlDoor>,
     /// Limits.
@@ -83,6 +86,7 @@ pub fn router(app: App) -> Router {
     let has_issuer = app.issuer.is_some();
     let has_sync = app.sync.is_some();
     let has_outlook = app.outlook.is_some();
+    let has_mailbox = app.mailbox.is_some();
     let has_control = app.control.is_some();
     let shared = Arc::new(Shared { app, places });
     let base = web_api::BASE;
@@ -100,6 +104,9 @@ pub fn router(app: App) -> Router {
     }
     if has_outlook {
         router = router.route(outlook::ROUTE, post(outlook::handle));
+    }
+    if has_mailbox {
+        router = router.route(mailbox::ROUTE, post(mailbox::handle));
     }
     if has_control {
         router = router.route(control::PATH, post(control::handle));

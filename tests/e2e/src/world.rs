@@ -184,6 +184,7 @@ impl<'a> World<'a> {
             issuer: None,
             sync: Some(SyncService::new(server.clone()).with_receipts(placement)),
             outlook: None,
+            mailbox: None,
             control: None,
             limits: Limits::default(),
         };

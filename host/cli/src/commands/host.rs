@@ -7,6 +7,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::listen::{self, Listen};
 use crate::machine::random_hex;
+use crate::mailbox_door::MailboxDoor;
 use crate::output::{Output, complain};
 use crate::trust;
 use crate::workspace::Workspace;
@@ -69,12 +70,14 @@ impl Host {
         let _refresh = Refresh::start(device.clone())?;
         let workspace = Arc::new(workspace);
         let _outlook = OutlookSchedule::start(Arc::clone(&workspace))?;
+        let mailbox = Arc::new(MailboxDoor(Arc::clone(&workspace)));
         let app = |door| App {
             engine: Arc::new(LocalEngine(device)),
             authority,
             issuer: None,
             sync: None,
             outlook: None,
+            mailbox: Some(mailbox),
             control: Some(door),
             limits,
         };

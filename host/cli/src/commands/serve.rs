@@ -87,6 +87,7 @@ impl Serve {
             issuer: Some(issuer),
             sync: Some(SyncService::new(pipeline.clone())),
             outlook: Some(OutlookService::new(pipeline.clone())),
+            mailbox: None,
             control: Some(door),
             limits,
         };

@@ -112,6 +112,7 @@ impl World {
             issuer: Some(Arc::clone(&issuer)),
             sync: None,
             outlook: None,
+            mailbox: None,
             control: None,
             limits: Limits::default(),
         };

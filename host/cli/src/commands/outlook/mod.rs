@@ -31,7 +31,7 @@ const MAILBOX_FILE: &str = "mailbox.db";
 
 /// Keep a mailbox and the records of its user in step.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", rename_all_fields = "camelCase", deny_unknown_fields)]
 pub(crate) enum Outlook {
     /// Show this client, the last runs, and what waits or was noted
     Status,
@@ -39,6 +39,7 @@ pub(crate) enum Outlook {
     Sync {
         /// Only show what would be done, field by field
         #[arg(long)]
+        #[serde(default)]
         dry_run: bool,
     },
     /// Items of the mail store in use
@@ -53,6 +54,7 @@ pub(crate) enum Outlook {
         regarding: Option<String>,
         /// Where it is done
         #[arg(long = "in", value_enum, default_value = "explorer")]
+        #[serde(rename = "in", default)]
         place: Place,
     },
     /// Stop tracking an item
@@ -61,9 +63,11 @@ pub(crate) enum Outlook {
         item: String,
         /// Delete the record too, where the rules let it
         #[arg(long)]
+        #[serde(default)]
         delete: bool,
         /// Where it is done
         #[arg(long = "in", value_enum, default_value = "explorer")]
+        #[serde(rename = "in", default)]
         place: Place,
     },
     /// Set what an item is about
@@ -74,6 +78,7 @@ pub(crate) enum Outlook {
         regarding: Option<String>,
         /// Where it is done
         #[arg(long = "in", value_enum, default_value = "explorer")]
+        #[serde(rename = "in", default)]
         place: Place,
     },
     /// Open an item in an inspector
@@ -113,12 +118,13 @@ pub(crate) enum Outlook {
 }
 
 /// Where an action happens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Place {
     /// The form of one item
     Inspector,
     /// The list of items
+    #[default]
     Explorer,
 }
 
