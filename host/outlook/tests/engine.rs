@@ -597,6 +597,30 @@ fn a_contact_that_exists_is_a_duplicate_and_waits() {
     assert_eq!(client.item(&item).expect("there").properties[&P::FirstName], text("Ann"));
 }
 
+/// Duplicate UID: the same event twice, as some servers hand it out.
+#[test]
+fn an_event_that_is_there_twice_is_a_duplicate_and_waits() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let fields = [
+        (P::Subject, text("Review")),
+        (P::Start, V::Time(Timestamp(NOW + DAY))),
+        (P::End, V::Time(Timestamp(NOW + DAY + MINUTE))),
+        (P::GlobalObjectId, text("040000008200E00074C5B7101A82E008")),
+    ];
+    let first = client.make_tracked(ItemKind::Appointment, &fields);
+    client.sync();
+    let second = client.make_tracked(ItemKind::Appointment, &fields);
+    assert_eq!(words(&client.sync()), [Word::Held]);
+    assert_eq!(server.all("appointment").len(), 1);
+    assert!(client.record_of(&first).is_some() && client.record_of(&second).is_none());
+    // A person says that they are two.
+    let pair = client.engine.held().expect("held")[0].pair;
+    client.engine.release(Some(pair)).expect("released");
+    client.sync();
+    assert_eq!(server.all("appointment").len(), 2);
+}
+
 #[test]
 fn a_dry_run_tells_the_plan_and_writes_nothing() {
     let server = Server::new();

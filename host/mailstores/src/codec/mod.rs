@@ -6,7 +6,7 @@
 pub mod icalendar;
 pub mod lines;
 mod link;
-mod text;
+pub(crate) mod text;
 pub mod vcard;
 pub mod zone;
 

@@ -9,6 +9,7 @@ use offstage_outlook::link::names;
 use offstage_outlook::{ItemKind, LinkProperties, Person, Properties, Property, PropertyValue};
 use serde_json::{Map, Value, json};
 
+use super::exceptions::Series;
 use super::recurrence;
 use crate::codec::zone::Zone;
 
@@ -237,7 +238,11 @@ fn read_event(json: &Value, put: Put<'_>) {
     put(Property::End, end);
     let rule = json.get("recurrence").filter(|value| !value.is_null());
     if let Some(rule) = rule {
-        put(Property::Recurrence, recurrence::to_text(rule).map(PropertyValue::Text));
+        let whole = recurrence::to_text(rule).map(|rule| {
+            let lines = std::iter::once(rule).chain(super::exceptions::lines(json));
+            lines.collect::<Vec<_>>().join("\n")
+        });
+        put(Property::Recurrence, whole.map(PropertyValue::Text));
         // Only names that the database knows are handed on; Graph has names of its own.
         let zone = text(json, "originalStartTimeZone").and_then(Zone::named);
         put(
@@ -465,7 +470,19 @@ fn write_event(
                 given(Property::Start).cloned().or_else(|| point(old, "start", false)),
             ) {
                 (None, _) => Value::Null,
-                (Some(text), Some(start)) => recurrence::of_text(&text.to_string(), &start)?,
+                (Some(text), Some(start)) => {
+                    let wanted = Series::read(&text.to_string())?.rules;
+                    let there = old.get("recurrence").and_then(recurrence::to_text);
+                    if there.as_deref() == Some(wanted.as_str()) {
+                        // Only its exceptions change, which are written one by one.
+                        return Ok(());
+                    }
+                    let zone = match given(Property::TimeZone) {
+                        Some(PropertyValue::Text(zone)) => Zone::named(zone),
+                        _ => text_zone(old),
+                    };
+                    recurrence::of_text(&wanted, &start, &zone.unwrap_or(Zone::UTC))?
+                }
                 (Some(_), None) => return Err("a series needs a start"),
             };
             out.insert("recurrence".to_owned(), rule);
@@ -490,6 +507,11 @@ fn write_event(
         _ => {}
     }
     Ok(())
+}
+
+/// The zone that an event was made in.
+fn text_zone(old: &Value) -> Option<Zone> {
+    text(old, "originalStartTimeZone").and_then(Zone::named)
 }
 
 fn write_task(out: &mut Map<String, Value>, property: Property, value: Option<&PropertyValue>) {

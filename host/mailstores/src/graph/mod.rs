@@ -5,8 +5,10 @@
 //! module sends, accepts or declines anything, and an event with attendees is neither made nor
 //! changed unless the user allowed that Graph writes to them.
 
+mod exceptions;
 mod map;
 mod recurrence;
+mod series;
 
 use offstage_model::{Clock, Timestamp};
 use offstage_outlook::{
@@ -15,6 +17,9 @@ use offstage_outlook::{
     ScanMark, ScanRow,
 };
 use serde_json::{Value, json};
+
+use exceptions::Series;
+use series::{steps, wanted_series};
 
 use crate::http::{self, Credentials, Http, HttpAnswer, HttpRequest};
 
@@ -132,7 +137,11 @@ impl GraphStore {
         let url = format!("{}{path}?$expand={}", self.base, map::expand(kind));
         let answer = self.send("GET", url, None, None)?;
         match answer.status {
-            200 => self.json(&answer).map(Some),
+            200 => {
+                let json = self.json(&answer)?;
+                let series = kind == ItemKind::Appointment && !json["recurrence"].is_null();
+                Ok(Some(if series { self.with_exceptions(&path, json)? } else { json }))
+            }
             404 | 410 => Ok(None),
             _ => Err(http::refused(STORE, &answer, Some(id))),
         }
@@ -457,7 +466,11 @@ impl MailStore for GraphStore {
             new.properties.iter().map(|(name, value)| (*name, Some(value.clone()))).collect();
         let patch = ItemPatch { properties: changes.iter().cloned().collect(), link: None };
         self.check_mails(new.kind, Some(&patch), &Value::Null)?;
+        let series = wanted_series(&changes)?.filter(Series::has_exceptions);
         if let Some(id) = self.made(new.kind, &collection, new)? {
+            if let Some(series) = &series {
+                self.write_exceptions(&id, series)?;
+            }
             return self.stored(&id);
         }
         let transaction = new.transaction.to_string();
@@ -476,6 +489,9 @@ impl MailStore for GraphStore {
         let entry_id = EntryId::new(format!("{}/{id}", word(new.kind)));
         if new.kind == ItemKind::Task {
             self.extend(&entry_id, &map::extension(&new.link, Some(&transaction)), true)?;
+        }
+        if let Some(series) = &series {
+            self.write_exceptions(&entry_id, series)?;
         }
         self.stored(&entry_id)
     }
@@ -503,6 +519,11 @@ impl MailStore for GraphStore {
             .filter(differs)
             .map(|(name, value)| (*name, value.clone()))
             .collect();
+        let series = wanted_series(&changes)?;
+        if let Some(series) = &series {
+            // What cannot be taken back is refused before anything is written.
+            steps(series, &old)?;
+        }
         let body = map::write(kind, &changes, patch.link.as_ref(), None, &old).map_err(unsaid)?;
         if body.as_object().is_some_and(|fields| !fields.is_empty()) {
             let etag = key(&old).as_str().to_owned();
@@ -511,6 +532,9 @@ impl MailStore for GraphStore {
             if answer.status != 200 {
                 return Err(http::refused(STORE, &answer, Some(id)));
             }
+        }
+        if let Some(series) = &series {
+            self.write_exceptions(id, series)?;
         }
         if let Some(link) = patch.link.as_ref().filter(|_| kind == ItemKind::Task) {
             let exists = old["extensions"].as_array().is_some_and(|all| !all.is_empty());

@@ -1,4 +1,4 @@
-//! Graph's recurrence, which has no exceptions, and the canonical text of a rule.
+//! Graph's recurrence, which has no exceptions (see `exceptions`), and the canonical text of a rule.
 //!
 //! A rule that Graph has no words for is refused, never simplified.
 
@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::map::Unsaid;
 use crate::codec::icalendar::canonical_rule;
+use crate::codec::zone::Zone;
 
 const DAYS: [(&str, &str); 7] = [
     ("MO", "monday"),
@@ -74,10 +75,12 @@ pub(super) fn to_text(json: &Value) -> Option<String> {
 }
 
 /// The `patternedRecurrence` of a canonical text.
-pub(super) fn of_text(text: &str, start: &PropertyValue) -> Result<Value, Unsaid> {
+///
+/// A series begins on a day of its own zone.
+pub(super) fn of_text(text: &str, start: &PropertyValue, zone: &Zone) -> Result<Value, Unsaid> {
     let rule = text.strip_prefix("RRULE:").ok_or("Graph knows no dates without a rule")?;
     if rule.contains('\n') {
-        return Err("Graph keeps exceptions of a series apart; change them in Outlook");
+        return Err("Graph has one rule for a series, and no single dates");
     }
     let parts: Vec<(&str, &str)> =
         rule.split(';').filter_map(|part| part.split_once('=')).collect();
@@ -99,9 +102,7 @@ pub(super) fn of_text(text: &str, start: &PropertyValue) -> Result<Value, Unsaid
     }
     let start = match start {
         PropertyValue::Date(date) => *date,
-        PropertyValue::Time(time) => {
-            crate::codec::zone::Zone::UTC.local(*time).ok_or(foreign)?.date()
-        }
+        PropertyValue::Time(time) => zone.local(*time).ok_or(foreign)?.date(),
         _ => return Err(foreign),
     };
     let pattern = pattern(&part, start)?;

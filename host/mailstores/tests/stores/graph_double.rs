@@ -15,6 +15,10 @@ pub(crate) struct State {
     /// By collection and id; a deleted one is `None`.
     items: BTreeMap<(String, String), (u64, Option<Value>)>,
     version: u64,
+    /// What became of occurrences, by series master and day: cancelled ones are `None`.
+    pub(crate) occurrences: BTreeMap<String, BTreeMap<String, Option<Value>>>,
+    /// It answers 400 to the question for exceptions.
+    pub(crate) tells_no_exceptions: bool,
     /// Statuses that are answered instead, before anything is done.
     pub(crate) faults: VecDeque<(u16, Vec<(String, String)>)>,
     /// The answers that get lost after the work was done.
@@ -92,6 +96,11 @@ impl State {
         self.items.insert((collection.to_owned(), id.to_owned()), (self.version, Some(item)));
     }
 
+    /// An item as it is stored.
+    pub(crate) fn item(&self, collection: &str, id: &str) -> Value {
+        self.items[&(collection.to_owned(), id.to_owned())].1.clone().unwrap()
+    }
+
     fn answer(
         &mut self,
         method: &str,
@@ -112,7 +121,18 @@ impl State {
             assert_eq!(extension.is_empty(), method == "POST", "{path}");
             return self.extend(item, body);
         }
+        if let Some(master) = path.strip_suffix("/instances") {
+            let master = master.strip_prefix("/me/events/").unwrap();
+            assert!(query.contains("startDateTime=") && query.contains("endDateTime="), "{query}");
+            return (200, json!({"value": self.instances(master)}));
+        }
         let (collection, id) = path.rsplit_once('/').unwrap();
+        if let Some((master, day)) = id.strip_prefix("OCC.").and_then(|id| id.rsplit_once('.')) {
+            return self.occurrence(method, master, day, body);
+        }
+        if method == "GET" && query.contains("$expand=exceptionOccurrences") {
+            return self.exceptions(id);
+        }
         if ["contacts", "events", "tasks"].contains(&id) {
             return if method == "POST" {
                 self.create(path, body)
@@ -184,6 +204,7 @@ impl State {
                 let at = body[name]["dateTime"].as_str().unwrap().to_owned();
                 body[name]["dateTime"] = json!(format!("{at}.0000000"));
             }
+            body["originalStartTimeZone"] = body["start"]["timeZone"].clone();
             body["iCalUId"] = json!(format!("040000008200E00074C5B7101A82E008{}", self.version));
         }
         let id = format!("Id{}=", self.version + 1);
@@ -218,6 +239,85 @@ impl State {
         merge(&mut item, body);
         self.put(collection, id, item.clone());
         (200, self.items[&key].1.clone().unwrap())
+    }
+
+    /// The days of a daily or weekly series, at most so many as a test needs.
+    fn days(&self, master: &str) -> Vec<jiff::civil::Date> {
+        let (_, item) = &self.items[&("/me/events".to_owned(), master.to_owned())];
+        let recurrence = &item.as_ref().unwrap()["recurrence"];
+        let (pattern, range) = (&recurrence["pattern"], &recurrence["range"]);
+        let start: jiff::civil::Date = range["startDate"].as_str().unwrap().parse().unwrap();
+        let names = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
+        let fits = |day: &jiff::civil::Date| {
+            let name = names[day.weekday().to_monday_zero_offset() as usize];
+            pattern["type"] == "daily"
+                || pattern["daysOfWeek"].as_array().unwrap().contains(&json!(name))
+        };
+        let count = range["numberOfOccurrences"].as_u64().unwrap_or(20);
+        start.series(jiff::Span::new().days(1)).filter(fits).take(count as usize).collect()
+    }
+
+    fn instances(&self, master: &str) -> Vec<Value> {
+        let (_, item) = &self.items[&("/me/events".to_owned(), master.to_owned())];
+        let item = item.as_ref().unwrap();
+        let known = self.occurrences.get(master);
+        let mut all = Vec::new();
+        for date in self.days(master) {
+            let day = date.to_string();
+            let mut one = match known.and_then(|known| known.get(&day)) {
+                Some(None) => continue,
+                Some(Some(changed)) => changed.clone(),
+                None => {
+                    let at = |name: &str| {
+                        let time = item[name]["dateTime"].as_str().unwrap()[10..].to_owned();
+                        json!({"dateTime": format!("{day}{time}"), "timeZone": item[name]["timeZone"]})
+                    };
+                    json!({
+                        "type": "occurrence", "subject": item["subject"],
+                        "location": item["location"], "start": at("start"), "end": at("end"),
+                    })
+                }
+            };
+            one["id"] = json!(format!("OCC.{master}.{day}"));
+            one["occurrenceId"] = json!(format!("OID.{master}.{day}"));
+            one["seriesMasterId"] = json!(master);
+            all.push(one);
+        }
+        all
+    }
+
+    fn occurrence(&mut self, method: &str, master: &str, day: &str, body: Value) -> (u16, Value) {
+        let found = self
+            .instances(master)
+            .into_iter()
+            .find(|one| one["occurrenceId"] == json!(format!("OID.{master}.{day}")));
+        let Some(mut one) = found else { return error(404, "ErrorItemNotFound") };
+        let known = self.occurrences.entry(master.to_owned()).or_default();
+        match method {
+            "DELETE" => drop(known.insert(day.to_owned(), None)),
+            "PATCH" => {
+                merge(&mut one, body);
+                one["type"] = json!("exception");
+                known.insert(day.to_owned(), Some(one));
+            }
+            other => panic!("{other} of an occurrence"),
+        }
+        let key = ("/me/events".to_owned(), master.to_owned());
+        let item = self.items[&key].1.clone().unwrap();
+        self.put("/me/events", master, item);
+        (if method == "DELETE" { 204 } else { 200 }, Value::Null)
+    }
+
+    /// A series master with its exceptions, as it is asked for.
+    fn exceptions(&self, master: &str) -> (u16, Value) {
+        if self.tells_no_exceptions {
+            return error(400, "RequestBroker--ParseUri");
+        }
+        let known = self.occurrences.get(master).cloned().unwrap_or_default();
+        let cancelled = known.iter().filter(|(_, one)| one.is_none());
+        let cancelled: Vec<_> = cancelled.map(|(day, _)| format!("OID.{master}.{day}")).collect();
+        let changed: Vec<Value> = known.into_values().flatten().collect();
+        (200, json!({"cancelledOccurrences": cancelled, "exceptionOccurrences": changed}))
     }
 
     fn extend(&mut self, item: &str, body: Value) -> (u16, Value) {

@@ -155,6 +155,36 @@ impl<'a> Story<'a> {
         self.rests("all is over");
     }
 
+    /// A series in the hour that the change to summer time leaves out, with an exception behind it.
+    fn series_across_the_gap(&mut self) {
+        let name = self.name;
+        let rule = "RRULE:FREQ=WEEKLY;BYDAY=SU\nEXDATE:20270404";
+        let at = |text: &str| Value::DateTime(Timestamp::parse(text).unwrap());
+        let id = self.server.create(
+            Entity::new("appointment")
+                .with("subject", Value::text("Night shift"))
+                .with("scheduledstart", at("2027-03-21T01:30:00Z"))
+                .with("scheduledend", at("2027-03-21T02:00:00Z"))
+                .with("recurrencepattern", Value::text(rule))
+                .with("timezonename", Value::text("Europe/Berlin")),
+        );
+        self.sync();
+        let item = self.item(ItemKind::Appointment, "Night shift").unwrap();
+        let text = |property| item.properties.get(&property).map(ToString::to_string);
+        assert_eq!(text(Property::Recurrence).as_deref(), Some(rule), "{name}");
+        self.rests("a series came");
+        let place = Some(PropertyValue::text("Gate 2"));
+        let patch = ItemPatch { properties: [(Property::Location, place)].into(), link: None };
+        self.engine.store().update(&item.entry_id, None, &patch).unwrap();
+        self.sync();
+        let row = self.record(ItemKind::Appointment, id);
+        assert_eq!(row.text("location"), Some("Gate 2"), "{name}");
+        assert_eq!(row.text("recurrencepattern"), Some(rule), "{name}");
+        assert_eq!(row.text("timezonename"), Some("Europe/Berlin"), "{name}");
+        assert_eq!(row.value("scheduledstart"), &at("2027-03-21T01:30:00Z"), "{name}");
+        self.rests("its place changed");
+    }
+
     /// An item as a user makes it.
     fn make(&mut self, kind: ItemKind, subject: &str) -> EntryId {
         let mut properties: Properties =
@@ -235,6 +265,9 @@ impl<'a> Story<'a> {
             } else {
                 self.stays_out(kind);
             }
+        }
+        if capabilities.writes && capabilities.kinds.contains(&ItemKind::Appointment) {
+            self.series_across_the_gap();
         }
         if let Some(subject) = message {
             self.message(subject);

@@ -2,9 +2,10 @@
 
 use offstage_mailstores::graph::{GraphOptions, GraphStore};
 use offstage_mailstores::http::Credentials;
+use offstage_model::Timestamp;
 use offstage_outlook::{
-    EntryId, FolderId, ItemKind, ItemPatch, LinkProperties, MailStore, MailStoreError, Person,
-    Property, PropertyValue, ScanMark,
+    EntryId, FolderId, Item, ItemKind, ItemPatch, LinkProperties, MailStore, MailStoreError,
+    NewItem, Person, Property, PropertyValue, ScanMark,
 };
 use serde_json::json;
 
@@ -178,7 +179,8 @@ fn series_travel_as_rules_and_what_has_no_words_is_refused() {
     let foreign = [
         "RRULE:FREQ=HOURLY",
         "RRULE:FREQ=MONTHLY;BYMONTHDAY=-1",
-        "RRULE:FREQ=DAILY\nEXDATE:20270329",
+        "RRULE:FREQ=DAILY\nRDATE:20270329T080000",
+        "RRULE:FREQ=DAILY\nINSTANCE;ID=20270329;STATUS=CANCELLED:Off",
     ];
     for rule in foreign {
         let mut store = connect(&Double::default());
@@ -187,6 +189,117 @@ fn series_travel_as_rules_and_what_has_no_words_is_refused() {
         let result = store.create(&new);
         assert!(matches!(result, Err(MailStoreError::Refused { .. })), "{rule}: {result:?}");
     }
+}
+
+fn recurrence(item: &Item) -> String {
+    item.properties[&Property::Recurrence].to_string()
+}
+
+/// A weekly series of Berlin, nine to half past.
+fn weekly(exceptions: &str) -> NewItem {
+    let mut new = suite::sample(ItemKind::Appointment, 1);
+    let time = |at: &str| PropertyValue::Time(Timestamp::parse(at).unwrap());
+    new.properties.insert(Property::Start, time("2027-03-16T08:00:00Z"));
+    new.properties.insert(Property::End, time("2027-03-16T08:30:00Z"));
+    new.properties.insert(Property::TimeZone, PropertyValue::text("Europe/Berlin"));
+    let rule = format!("RRULE:FREQ=WEEKLY;BYDAY=TU{exceptions}");
+    new.properties.insert(Property::Recurrence, PropertyValue::text(&rule));
+    new
+}
+
+#[test]
+fn exceptions_of_a_series_go_both_ways() {
+    let double = Double::default();
+    let mut store = connect(&double);
+    let exceptions = "\nEXDATE:20270323\n\
+        INSTANCE;ID=20270330;START=20270330T100000;END=20270330T103000;LOCATION=Room 2:Later\\, once";
+    // An answer is lost on the way: the next attempt goes on where the first one ended.
+    double.0.lock().unwrap().lose = 1;
+    assert!(store.create(&weekly(exceptions)).is_err());
+    let made = store.create(&weekly(exceptions)).unwrap();
+    assert_eq!(recurrence(&made), format!("RRULE:FREQ=WEEKLY;BYDAY=TU{exceptions}"));
+    {
+        let state = double.0.lock().unwrap();
+        let known = state.occurrences.values().next().unwrap();
+        assert_eq!(known["2027-03-23"], None);
+        // After the change to summer time the clock of the series says ten, and means it.
+        let start = &known["2027-03-30"].as_ref().unwrap()["start"];
+        assert_eq!(start["dateTime"], "2027-03-30T10:00:00");
+        assert_eq!(start["timeZone"], "Europe/Berlin");
+    }
+    // One more goes, and another one moves.
+    let more = "\nEXDATE:20270323\nEXDATE:20270406\n\
+        INSTANCE;ID=20270330;START=20270331T100000;END=20270331T103000;LOCATION=Room 2:Later\\, once";
+    let text = format!("RRULE:FREQ=WEEKLY;BYDAY=TU{more}");
+    let patch = only(Property::Recurrence, PropertyValue::text(&text));
+    let changed = store.update(&made.entry_id, Some(&made.change_key), &patch).unwrap();
+    assert_eq!(recurrence(&changed), text);
+
+    // What Graph cannot take back is refused, and nothing was written.
+    let count = |double: &Double| {
+        double.0.lock().unwrap().asked.iter().filter(|(method, _)| method != "GET").count()
+    };
+    let before = count(&double);
+    let refused = [
+        "\nEXDATE:20270406\nINSTANCE;ID=20270330:Later",
+        "\nEXDATE:20270323\nEXDATE:20270406",
+        "\nEXDATE:20270323\nEXDATE:20270406\nINSTANCE;ID=20270330;STATUS=CANCELLED:Later",
+    ];
+    for exceptions in refused {
+        let text = format!("RRULE:FREQ=WEEKLY;BYDAY=TU{exceptions}");
+        let patch = only(Property::Recurrence, PropertyValue::text(&text));
+        let result = store.update(&made.entry_id, None, &patch);
+        assert!(matches!(result, Err(MailStoreError::Refused { .. })), "{text}: {result:?}");
+    }
+    assert_eq!(count(&double), before);
+
+    // A cloud that tells no exceptions: the rule is read, and exceptions are not touched.
+    double.0.lock().unwrap().tells_no_exceptions = true;
+    let item = store.read(std::slice::from_ref(&made.entry_id)).unwrap().remove(0).unwrap();
+    assert_eq!(recurrence(&item), "RRULE:FREQ=WEEKLY;BYDAY=TU");
+    let result = store.update(&made.entry_id, None, &patch);
+    assert!(matches!(result, Err(MailStoreError::Refused { .. })), "{result:?}");
+    assert_eq!(count(&double), before);
+}
+
+#[test]
+fn exceptions_are_named_by_the_day_of_their_series() {
+    let master = json!({
+        "subject": "Early", "isAllDay": false, "originalStartTimeZone": "Tokyo Standard Time",
+        "start": {"dateTime": "2027-03-15T22:00:00.0000000", "timeZone": "UTC"},
+        "end": {"dateTime": "2027-03-15T22:30:00.0000000", "timeZone": "UTC"},
+        "recurrence": {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "noEnd", "startDate": "2027-03-16"},
+        },
+    });
+    let double = Double::default();
+    {
+        let mut state = double.0.lock().unwrap();
+        state.put("/me/events", "E=", master);
+        // Without an `occurrenceId`, the original start tells the day: the 18th in Tokyo.
+        let changed = json!({
+            "subject": "Late", "originalStart": "2027-03-17T22:00:00Z",
+            "start": {"dateTime": "2027-03-18T01:00:00.0000000", "timeZone": "UTC"},
+            "end": {"dateTime": "2027-03-18T02:00:00.0000000", "timeZone": "UTC"},
+        });
+        let days = [("2027-03-17".to_owned(), None), ("2027-03-18".to_owned(), Some(changed))];
+        state.occurrences.insert("E=".to_owned(), days.into());
+    }
+    let mut store = connect(&double);
+    let item = store.read(&[EntryId::new("event/E=")]).unwrap().remove(0).unwrap();
+    let wanted = "RRULE:FREQ=DAILY\nEXDATE:20270317\n\
+        INSTANCE;ID=20270318;START=20270318T100000;END=20270318T110000:Late";
+    assert_eq!(recurrence(&item), wanted);
+    // A new series begins on the day that its zone has: Monday evening in UTC is Tuesday there.
+    let mut new = weekly("");
+    let time = PropertyValue::Time(Timestamp::parse("2027-03-15T22:00:00Z").unwrap());
+    new.properties.insert(Property::Start, time);
+    new.properties.insert(Property::TimeZone, PropertyValue::text("Asia/Tokyo"));
+    let made = store.create(&new).unwrap();
+    let id = made.entry_id.as_str().strip_prefix("event/").unwrap().to_owned();
+    let stored = double.0.lock().unwrap().item("/me/events", &id);
+    assert_eq!(stored["recurrence"]["range"]["startDate"], "2027-03-16", "{stored}");
 }
 
 #[test]
