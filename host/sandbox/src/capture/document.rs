@@ -164,6 +164,12 @@ pub enum CaptureError {
 }
 
 impl CapturedLimits {
+    /// The units of fuel that the run might use.
+    #[must_use]
+    pub fn fuel(&self) -> u64 {
+        self.fuel
+    }
+
     fn of(limits: &RunLimits) -> Self {
         Self {
             fuel: limits.fuel,

@@ -11,6 +11,7 @@ mod pair;
 mod recorder;
 mod redaction;
 mod replay;
+mod sources;
 mod texts;
 
 pub use call::{Call, Question};
@@ -22,3 +23,4 @@ pub use pair::{Difference, Pair, PairedCall, pairs};
 pub use recorder::{Recorder, Recording};
 pub use redaction::REDACTED;
 pub use replay::{Divergence, Replay};
+pub use sources::{Dependence, Source};
