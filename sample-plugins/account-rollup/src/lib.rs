@@ -39,10 +39,10 @@ const IMAGE: &str = "before";
         columns("estimatedvalue", "parentaccountid", "statecode"),
         reason = "Counts the open opportunities of an account.",
     ),
+    request(table = "account", verbs(read), reason = "Looks whether the account is still there."),
     request(
-        table = "account", verbs(read, update), columns("openopportunities", "openvalue"),
-        reason = "Keeps the figures on the account.",
-    ),
+        table = "account", verbs(update), columns("openopportunities", "openvalue"),
+        reason = "Keeps the figures on the account."),
 )]
 pub fn roll_up(context: &mut Context) -> Result<(), PluginError> {
     let before = parent_before(context)?;

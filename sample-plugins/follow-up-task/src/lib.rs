@@ -5,6 +5,8 @@
 
 use offstage_sdk::{Context, Entity, PluginError, now, plugin};
 
+/// The longest subject of a task, in characters.
+const SUBJECT_LENGTH_MAX: usize = 200;
 /// Days until the task is due.
 const DUE_DAYS: i32 = 7;
 
@@ -52,8 +54,9 @@ pub fn guarded(context: &mut Context) -> Result<(), PluginError> {
 
 fn create_task(context: &Context) -> Result<(), PluginError> {
     let name = context.target()?.text("name")?.unwrap_or("(no name)");
+    let subject: String = format!("Follow up: {name}").chars().take(SUBJECT_LENGTH_MAX).collect();
     let task = Entity::new("task")
-        .with("subject", format!("Follow up: {name}"))
+        .with("subject", subject)
         .with("scheduledend", now().add_days(DUE_DAYS))
         .with("regardingobjectid", context.primary_reference()?);
     let id = context.service().create(task)?;

@@ -21,13 +21,14 @@
 //! ```
 //!
 //! A VALUE is `null`, or `TYPE:TEXT` with a type of s, i, l, m, o, b, r (`r:TABLE:ID`). Text may
-//! hold `{id} {user} {depth} {guid} {key:K} {random} {now} {tx} {stage} {pre:ALIAS:COL}
+//! hold `{id} {user} {depth} {guid} {key:K} {random} {now} {server-now} {tx} {stage} {pre:ALIAS:COL}
 //! {post:ALIAS:COL} {target:COL} {shared:NAME} {parent:NAME} {tag} {offline} {playback} {got}`;
 //! `~` stands for a space. It never runs outside tests.
 
 use offstage_sdk::{
     Context, Directory, Entity, EntityReference, Guid, HttpRequest, Money, OptionValue, Parameter,
     PluginError, Query, Request, Value, column, keyed_guid, new_guid, now, plugin, random,
+    server_now,
 };
 
 /// Runs the step's configuration.
@@ -298,6 +299,7 @@ fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginErro
         ["key", key] => keyed_guid(key).to_string(),
         ["random"] => random().to_string(),
         ["now"] => now().as_millis().to_string(),
+        ["server-now"] => server_now().as_millis().to_string(),
         ["tx"] => context.is_in_transaction.to_string(),
         ["stage"] => context.stage.to_string(),
         ["offline"] => context.is_executing_offline.to_string(),
