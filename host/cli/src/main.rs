@@ -7,6 +7,7 @@ mod arguments;
 mod audit;
 mod bootstrap;
 mod build;
+mod check;
 mod commands;
 mod connection;
 mod control;

@@ -44,6 +44,33 @@ pub(crate) enum Block {
     },
     /// Names with their values.
     Pairs(Vec<(String, String)>),
+    /// Judgements: their tone, the word for it, what they are about, and the sentence.
+    Judgements(Vec<(Tone, String, String, String)>),
+}
+
+/// How a judgement sounds. The word beside it says the same to those who see no colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Tone {
+    /// Green.
+    Good,
+    /// As all text.
+    Plain,
+    /// Yellow.
+    Warning,
+    /// Red.
+    Bad,
+}
+
+impl Tone {
+    fn coloured(self, text: &str) -> String {
+        let code = match self {
+            Self::Good => "32",
+            Self::Plain => return text.to_owned(),
+            Self::Warning => "1;33",
+            Self::Bad => "1;31",
+        };
+        format!("\u{1b}[{code}m{text}\u{1b}[0m")
+    }
 }
 
 impl Output {
@@ -76,6 +103,12 @@ impl Output {
         self.block(Block::Pairs(pairs))
     }
 
+    /// Adds judgements.
+    #[must_use]
+    pub(crate) fn judgements(self, judgements: Vec<(Tone, String, String, String)>) -> Self {
+        self.block(Block::Judgements(judgements))
+    }
+
     /// Adds a block.
     #[must_use]
     pub(crate) fn block(mut self, block: Block) -> Self {
@@ -90,15 +123,16 @@ impl Output {
         self
     }
 
-    /// The text for people, `width` columns wide.
-    pub(crate) fn human(&self, width: u16) -> String {
-        let blocks: Vec<String> = self.blocks.iter().map(|block| block.text(width)).collect();
+    /// The text for people, `width` columns wide, with colours or without.
+    pub(crate) fn human(&self, width: u16, colour: bool) -> String {
+        let blocks: Vec<String> =
+            self.blocks.iter().map(|block| block.text(width, colour)).collect();
         blocks.join("\n")
     }
 }
 
 impl Block {
-    fn text(&self, width: u16) -> String {
+    fn text(&self, width: u16, colour: bool) -> String {
         match self {
             Self::Text(text) => text.clone(),
             Self::Table { headers, rows } => {
@@ -124,8 +158,36 @@ impl Block {
                 };
                 pairs.iter().map(line).collect::<Vec<_>>().join("\n")
             }
+            Self::Judgements(judgements) => {
+                let longest = judgements.iter().map(|(_, _, about, _)| about.chars().count()).max();
+                let column = longest.unwrap_or_default();
+                let line = |(tone, word, about, text): &(Tone, String, String, String)| {
+                    let text =
+                        wrapped(text, usize::from(width).saturating_sub(word.len() + column + 4));
+                    let indent = format!("\n{:1$}", "", word.len() + column + 4);
+                    let word = if colour { tone.coloured(word) } else { word.clone() };
+                    format!("{word}  {about:column$}  {}", text.join(&indent))
+                };
+                judgements.iter().map(line).collect::<Vec<_>>().join("\n")
+            }
         }
     }
+}
+
+/// The text in lines of at most `width` characters, broken between words; a longer word has a line
+/// of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }
 
 /// A cell's text on one line and not too long; control characters never reach a terminal.
@@ -197,7 +259,11 @@ pub(crate) fn may_colour(is_terminal: bool) -> bool {
 
 /// Shows an answer on stdout.
 pub(crate) fn show(output: &Output, as_json: bool) -> Exit {
-    let text = if as_json { output.json.to_string() } else { output.human(terminal_width()) };
+    let text = if as_json {
+        output.json.to_string()
+    } else {
+        output.human(terminal_width(), may_colour(std::io::stdout().is_terminal()))
+    };
     if !text.is_empty() {
         say(&text);
     }
@@ -275,13 +341,21 @@ mod tests {
     }
 
     #[test]
+    fn judgements_are_wrapped_and_keep_their_word_without_colour() {
+        let one = (Tone::Bad, "bad".to_owned(), "Cost".to_owned(), "far too much of it".to_owned());
+        let output = Output::new(Json::Null).judgements(vec![one]);
+        assert_eq!(output.human(23, false), "bad  Cost  far too much\n           of it");
+        assert_eq!(output.human(40, true), "\u{1b}[1;31mbad\u{1b}[0m  Cost  far too much of it");
+    }
+
+    #[test]
     fn blocks_become_text() {
         let output = Output::new(Json::Null)
             .text("Two rows.")
             .table(&["Name"], vec![vec!["Contoso".into()]], "none")
             .pairs(vec![("State", "online".into()), ("User", "Rosa".into())])
             .table(&["Name"], vec![], "No rows.");
-        let text = output.human(40);
+        let text = output.human(40, false);
         assert!(text.starts_with("Two rows.\n"), "{text}");
         assert!(text.contains("Contoso") && text.contains("State  online\nUser   Rosa"), "{text}");
         assert!(text.ends_with("No rows."), "{text}");

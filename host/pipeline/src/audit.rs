@@ -3,6 +3,7 @@
 //! They are for the operator; a plug-in learns only that it may not. Never writes a file; whoever
 //! opens the pipeline passes in where records go.
 
+use offstage_policy::Capability;
 use serde::Serialize;
 
 /// One denial.
@@ -48,6 +49,12 @@ impl AuditRecord {
 pub trait Audit: Send + Sync {
     /// Takes one record.
     fn record(&self, record: &AuditRecord);
+
+    /// Hears what a package was allowed to do when it did it. Hosts keep no account of that;
+    /// `offstage plugin check` does.
+    fn used(&self, package: &str, capabilities: &[Capability<'_>]) {
+        let _ = (package, capabilities);
+    }
 }
 
 /// Sends records to the log of the process, for hosts without an audit file.

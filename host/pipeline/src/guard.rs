@@ -47,7 +47,10 @@ impl Guard {
         capabilities: &[Capability<'_>],
     ) -> Result<(), Fault> {
         match capabilities.iter().find(|capability| !self.permissions.allows(capability)) {
-            None => Ok(()),
+            None => {
+                session.pipeline.audit().used(self.permissions.package(), capabilities);
+                Ok(())
+            }
             Some(capability) => Err(self.deny(session, capability)),
         }
     }

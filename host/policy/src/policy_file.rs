@@ -174,6 +174,16 @@ impl PolicyFile {
         self.directories.values()
     }
 
+    /// The same policy with its directories at other places: for trying what plug-ins do without
+    /// letting them near the real files.
+    #[must_use]
+    pub fn with_directories_at(mut self, place: impl Fn(&str) -> String) -> Self {
+        for directory in self.directories.values_mut() {
+            directory.path = place(&directory.name);
+        }
+        self
+    }
+
     /// The lines that grant one capability to one package, to be added to a policy file.
     #[must_use]
     pub fn grant_lines(package: &str, reason: &str, rules: &[String]) -> String {

@@ -26,7 +26,7 @@ pub(crate) mod outlook;
 mod plugin;
 pub(crate) mod policy;
 mod query;
-mod reconcile;
+pub(crate) mod reconcile;
 mod replay;
 mod request;
 mod restore;

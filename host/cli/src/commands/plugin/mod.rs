@@ -1,6 +1,7 @@
 //! `offstage plugin`: plug-in packages, from the first line of source to the registered steps.
 
 mod build;
+mod check;
 mod new;
 mod registered;
 mod sign;
@@ -20,6 +21,8 @@ pub(crate) enum Plugin {
     New(new::New),
     /// Build a project into a package file
     Build(build::Build),
+    /// Run a package through both runs on sample data, and report what it does
+    Check(check::Check),
     /// Make a key pair for signing packages
     Keygen(sign::Keygen),
     /// Print the manifest of a package file: what a publisher signs
@@ -66,6 +69,7 @@ impl Plugin {
         match self {
             Self::New(command) => Some(command.run()),
             Self::Build(command) => Some(command.run()),
+            Self::Check(command) => Some(command.run()),
             Self::Keygen(command) => Some(command.run()),
             Self::Manifest(command) => Some(command.run()),
             Self::Sign(command) => Some(command.run()),
@@ -85,9 +89,12 @@ impl Plugin {
             Self::Disable { package } => registered::switch(workspace, &package, false),
             Self::Resume { package } => registered::resume(workspace, &package),
             Self::Remove { package } => registered::remove(workspace, &package),
-            Self::New(_) | Self::Build(_) | Self::Keygen(_) | Self::Manifest(_) | Self::Sign(_) => {
-                unreachable!("BUG: these run alone")
-            }
+            Self::New(_)
+            | Self::Build(_)
+            | Self::Check(_)
+            | Self::Keygen(_)
+            | Self::Manifest(_)
+            | Self::Sign(_) => unreachable!("BUG: these run alone"),
         }
     }
 }
