@@ -9,6 +9,7 @@ mod declarations;
 mod error;
 mod language;
 mod project;
+mod rust_sdk;
 mod sdk;
 mod source;
 mod tools;
@@ -18,6 +19,7 @@ pub use error::BuildError;
 pub use language::Language;
 use language::javascript;
 pub use project::{new_project, template};
+pub use rust_sdk::{DEBUGGING, write_rust_sdk};
 pub use sdk::write_sdk;
 pub use source::{MANIFEST, Source};
 

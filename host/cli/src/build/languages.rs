@@ -3,7 +3,7 @@
 //! Their steps and requests are declared in `plugin.toml`. Never installs anything but build tools,
 //! below the user's cache folder.
 
-use super::{Built, Language};
+use super::{Built, Kind, Language};
 use crate::error::CliError;
 use crate::exit::Exit;
 use offstage_build::{BuildError, BuildFolders, Language as Tool};
@@ -28,7 +28,12 @@ const fn of(tool: Tool) -> Language {
 }
 
 /// Builds a project in the language that its `plugin.toml` names.
-pub(super) fn build(folder: &Path) -> Result<Built, CliError> {
+pub(super) fn build(folder: &Path, kind: Kind) -> Result<Built, CliError> {
+    if kind == Kind::Debugging {
+        let text = "Only plug-ins in Rust can be built for a debugger.";
+        return Err(CliError::usage(text)
+            .hint("`offstage capture` and `offstage replay` work for every language."));
+    }
     let folders = BuildFolders { tools: tools()?, work: folder.join("target/build") };
     let built = offstage_build::build(folder, &folders).map_err(error)?;
     let folder =
@@ -37,9 +42,13 @@ pub(super) fn build(folder: &Path) -> Result<Built, CliError> {
     Ok(Built { name: name.replace('-', "_"), component: built.component })
 }
 
-/// Writes the SDK of a language into a new project.
-pub(super) fn write_sdk(tool: Tool, folder: &Path) -> Result<(), CliError> {
-    offstage_build::write_sdk(tool, folder).map_err(error)
+/// Writes the SDK of a language into a new project; `None` is Rust.
+pub(super) fn write_sdk(tool: Option<Tool>, folder: &Path) -> Result<(), CliError> {
+    match tool {
+        Some(tool) => offstage_build::write_sdk(tool, folder),
+        None => offstage_build::write_rust_sdk(folder),
+    }
+    .map_err(error)
 }
 
 /// Where build tools are kept, for all projects of this user.

@@ -7,7 +7,7 @@ mod languages;
 mod project;
 mod rust;
 
-pub(crate) use project::{Project, make};
+pub(crate) use project::{Project, Sdk, make};
 
 use crate::error::CliError;
 use crate::values::FileArgument;
@@ -26,13 +26,22 @@ pub(crate) struct Language {
     /// `{{sdk}}` in either stand for the project's name, the name as an identifier, the package id,
     /// and the folder of the SDK.
     pub(crate) files: &'static [(&'static str, &'static str)],
-    /// The SDK that a project of this language has beside it, in `sdk/`; without one, the project
-    /// refers to the SDK of the repository.
+    /// The SDK that a project of this language has beside it, in `sdk/`. Without one it is a project
+    /// in Rust, which may also refer to the SDK of the repository.
     pub(crate) sdk: Option<offstage_build::Language>,
     /// Whether a folder without `plugin.toml` is a project of this language.
     pub(crate) recognises: fn(&Path) -> bool,
     /// Makes the component, with its declarations, of the project in a folder.
-    pub(crate) build: fn(&Path) -> Result<Built, CliError>,
+    pub(crate) build: fn(&Path, Kind) -> Result<Built, CliError>,
+}
+
+/// What a build is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Running.
+    Release,
+    /// Running for a debugger: nothing is optimized away, and debug information is in it.
+    Debugging,
 }
 
 /// What a build made.
@@ -55,15 +64,15 @@ pub(crate) fn language(name: &str) -> Result<&'static Language, CliError> {
 
 /// Builds the project in a folder: one with `plugin.toml` in the language that it names, another
 /// in the language that its files are of.
-pub(crate) fn build(folder: &FileArgument) -> Result<Built, CliError> {
+pub(crate) fn build(folder: &FileArgument, kind: Kind) -> Result<Built, CliError> {
     let folder = &folder.0;
     if folder.join(MANIFEST).exists() {
-        return languages::build(folder);
+        return languages::build(folder, kind);
     }
     let known = LANGUAGES.into_iter().find(|language| (language.recognises)(folder));
     let known = known.ok_or_else(|| {
         let text = format!("'{}' is no plug-in project.", folder.display());
         CliError::usage(text).hint("`offstage plugin new NAME` makes one.")
     })?;
-    (known.build)(folder)
+    (known.build)(folder, kind)
 }

@@ -11,8 +11,19 @@ pub(crate) struct Project {
     /// The package id.
     pub(crate) package: String,
     /// The folder of the SDK of its language.
-    pub(crate) sdk: PathBuf,
+    pub(crate) sdk: Sdk,
 }
+
+/// Where a project's SDK is.
+pub(crate) enum Sdk {
+    /// In the project, as a copy that is made with it.
+    Own,
+    /// In this folder.
+    At(PathBuf),
+}
+
+/// The folder of a project's own SDK.
+const OWN_SDK: &str = "sdk";
 
 /// Writes the files of a project; returns their paths.
 pub(crate) fn make(language: &Language, project: &Project) -> Result<Vec<PathBuf>, CliError> {
@@ -27,11 +38,17 @@ pub(crate) fn make(language: &Language, project: &Project) -> Result<Vec<PathBuf
         let text = format!("'{}' exists already.", project.folder.display());
         return Err(CliError::usage(text).hint("A project is made in a folder of its own."));
     }
+    let sdk = match &project.sdk {
+        Sdk::At(folder) => folder.display().to_string(),
+        // Beside the contract, as in the repository.
+        Sdk::Own if language.sdk.is_none() => format!("{OWN_SDK}/rust"),
+        Sdk::Own => OWN_SDK.to_owned(),
+    };
     let fill = |text: &str| {
         text.replace("{{name}}", name)
             .replace("{{ident}}", &name.replace('-', "_"))
             .replace("{{package}}", &project.package)
-            .replace("{{sdk}}", &project.sdk.display().to_string())
+            .replace("{{sdk}}", &sdk)
     };
     let mut written = Vec::new();
     for (path, content) in language.files {
@@ -39,8 +56,8 @@ pub(crate) fn make(language: &Language, project: &Project) -> Result<Vec<PathBuf
         write(&path, &fill(content))?;
         written.push(path);
     }
-    if let Some(tool) = language.sdk {
-        languages::write_sdk(tool, &project.folder.join(&project.sdk))?;
+    if let Sdk::Own = project.sdk {
+        languages::write_sdk(language.sdk, &project.folder.join(OWN_SDK))?;
     }
     Ok(written)
 }

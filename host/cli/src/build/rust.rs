@@ -1,9 +1,10 @@
 //! Plug-ins in Rust: cargo makes a core module, which becomes a component here. Steps and requests
 //! are declared in the source (`#[plugin]`).
 
-use super::{Built, Language};
+use super::{Built, Kind, Language};
 use crate::error::CliError;
 use crate::exit::Exit;
+use offstage_build::DEBUGGING;
 use std::path::Path;
 use std::process::Command;
 use wit_component::ComponentEncoder;
@@ -19,17 +20,23 @@ pub(super) const LANGUAGE: Language = Language {
         ("tests/both_runs.rs", include_str!("../../templates/rust/both_runs.rs.in")),
         ("README.md", include_str!("../../templates/rust/README.md.in")),
         (".gitignore", "/target\n*.wasm\n*.key\n"),
+        DEBUGGING[0],
+        DEBUGGING[1],
     ],
     sdk: None,
     recognises: |folder| folder.join("Cargo.toml").exists(),
     build,
 };
 
-fn build(folder: &Path) -> Result<Built, CliError> {
+fn build(folder: &Path, kind: Kind) -> Result<Built, CliError> {
+    let profile = match kind {
+        Kind::Release => "release",
+        Kind::Debugging => "debugging",
+    };
     let name = crate_name(folder)?;
     let target = folder.join("target");
     let status = Command::new("cargo")
-        .args(["build", "--release", "--lib", "--target", TARGET, "--target-dir"])
+        .args(["build", "--profile", profile, "--lib", "--target", TARGET, "--target-dir"])
         .arg(&target)
         .current_dir(folder)
         // This program may itself run under cargo, with settings for another build.
@@ -42,10 +49,12 @@ fn build(folder: &Path) -> Result<Built, CliError> {
                 .hint("Plug-ins in Rust need rustup and cargo: https://rustup.rs")
         })?;
     if !status.success() {
-        return Err(CliError::usage("The plug-in does not build; cargo said why.")
-            .hint(format!("A missing target is added by `rustup target add {TARGET}`.")));
+        return Err(CliError::usage("The plug-in does not build; cargo said why.").hint(format!(
+            "A missing target is added by `rustup target add {TARGET}`, a missing profile by \
+                 [profile.debugging] in Cargo.toml (docs/guide/debugging.md)."
+        )));
     }
-    let file = target.join(TARGET).join("release").join(format!("{name}.wasm"));
+    let file = target.join(TARGET).join(profile).join(format!("{name}.wasm"));
     let module = std::fs::read(&file).map_err(|error| CliError::file("read", &file, &error))?;
     let component = ComponentEncoder::default()
         .validate(true)

@@ -1,6 +1,6 @@
 //! `offstage plugin build`: a package file of a project.
 
-use crate::build;
+use crate::build::{self, Kind};
 use crate::commands::policy::read;
 use crate::error::CliError;
 use crate::output::{Output, grouped};
@@ -16,17 +16,24 @@ pub(crate) struct Build {
     /// The project's folder
     #[arg(default_value = ".")]
     folder: FileArgument,
-    /// Write the package to this file; else NAME.wasm in the folder
+    /// Build for a debugger (Rust): with debug information, nothing optimized away
+    #[arg(long)]
+    debug: bool,
+    /// Write the package to this file; else NAME.wasm, or NAME.debug.wasm, in the folder
     #[arg(long)]
     out: Option<FileArgument>,
 }
 
 impl Build {
     pub(super) fn run(&self) -> Result<Output, CliError> {
-        let built = build::build(&self.folder)?;
+        let (kind, ending) = match self.debug {
+            false => (Kind::Release, "wasm"),
+            true => (Kind::Debugging, "debug.wasm"),
+        };
+        let built = build::build(&self.folder, kind)?;
         let out = match &self.out {
             Some(out) => out.clone(),
-            None => FileArgument(self.folder.0.join(format!("{}.wasm", built.name))),
+            None => FileArgument(self.folder.0.join(format!("{}.{ending}", built.name))),
         };
         // What no host could read is not written.
         let content = read(&out, &built.component)?;

@@ -1,6 +1,6 @@
 //! `offstage plugin new`: a project for a new plug-in, with a test of both runs.
 
-use crate::build::{self, Project};
+use crate::build::{self, Project, Sdk};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::values::FileArgument;
@@ -20,7 +20,8 @@ pub(crate) struct New {
     /// Your vendor name: the first part of the package id
     #[arg(long, default_value = "mine")]
     vendor: String,
-    /// The folder of the Rust SDK; else `sdk/` of the repository that the current folder is in
+    /// For Rust: refer to the SDK in this folder; else to that of the Offstage repository that the
+    /// project is in, or to a copy of its own
     #[arg(long)]
     sdk: Option<FileArgument>,
 }
@@ -37,9 +38,9 @@ impl New {
         }
         let sdk = match (&self.sdk, language.sdk) {
             // The project gets an SDK of its own.
-            (_, Some(_)) => PathBuf::from("sdk"),
-            (Some(sdk), None) => sdk.0.clone(),
-            (None, None) => sdk_near(&folder)?,
+            (_, Some(_)) => Sdk::Own,
+            (Some(sdk), None) => Sdk::At(sdk.0.clone()),
+            (None, None) => sdk_near(&folder).map_or(Sdk::Own, Sdk::At),
         };
         let package = format!("{}/{name}", self.vendor);
         let project = Project { folder: folder.clone(), package: package.clone(), sdk };
@@ -52,15 +53,12 @@ impl New {
     }
 }
 
-/// The SDK of the repository that the project, or the current folder, is in.
-fn sdk_near(folder: &Path) -> Result<PathBuf, CliError> {
+/// The Rust SDK of the repository that the project, or the current folder, is in.
+fn sdk_near(folder: &Path) -> Option<PathBuf> {
     let here = std::env::current_dir().unwrap_or_default();
     let near = folder.ancestors().chain(here.ancestors()).map(|above| above.join("sdk"));
-    near.filter(|sdk| sdk.join("wit/plugin.wit").exists())
+    // A project has such a folder too; the repository has the SDK's tests in it.
+    near.filter(|sdk| sdk.join("wit/plugin.wit").exists() && sdk.join("rust/tests").exists())
         .map(|sdk| sdk.join("rust"))
         .next()
-        .ok_or_else(|| {
-            CliError::usage("The SDK is not near this folder.")
-                .hint("Name its folder with `--sdk DIR`: `sdk/rust` of the Offstage repository.")
-        })
 }

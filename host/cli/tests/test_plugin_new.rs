@@ -1,0 +1,72 @@
+//! `offstage plugin new` in Rust, outside of the repository: the project has its SDK and what a
+//! debugger needs, and builds.
+//!
+//! Needs crates of the SDK from crates.io, as every build does.
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
+
+mod common;
+
+use common::{Place, command, run};
+use offstage_sandbox::has_debug_info;
+use std::path::Path;
+
+#[test]
+fn a_project_in_rust_has_its_sdk_and_its_debugger_and_builds_for_both() {
+    let place = Place::new();
+    let folder = place.path().with_file_name("tidy-title");
+    let shown = folder.to_str().unwrap();
+    let outside = folder.parent().unwrap();
+    let new = ["--json", "plugin", "new", shown, "--vendor", "acme"];
+    let made = run(command().current_dir(outside).args(new)).good();
+    assert_eq!(made["package"], "acme/tidy-title");
+    for name in [
+        "sdk/rust/src/lib.rs",
+        "sdk/wit/plugin.wit",
+        ".vscode/launch.json",
+        ".vscode/offstage_gdb.py",
+    ] {
+        assert!(folder.join(name).exists(), "{name}");
+    }
+    let manifest = std::fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+    assert!(manifest.contains("path = \"sdk/rust\""), "{manifest}");
+
+    reuse(&folder);
+    // The debugging build stands for both: only the profile is another.
+    let built = place.json(&["plugin", "build", shown, "--debug"]).good();
+    assert_eq!(built["package"], "acme/tidy-title");
+    let file = folder.join("tidy_title.debug.wasm");
+    assert!(has_debug_info(&std::fs::read(&file).unwrap()), "gdb finds its lines");
+    let report = place.json(&["plugin", "check", file.to_str().unwrap()]).good();
+    assert_eq!(report["verdict"], "good", "{report:#}");
+
+    let sdk = outside.join("elsewhere");
+    let other = outside.join("other-title");
+    let other = other.to_str().unwrap();
+    place.json(&["plugin", "new", other, "--sdk", sdk.to_str().unwrap()]).good();
+    let manifest = std::fs::read_to_string(outside.join("other-title/Cargo.toml")).unwrap();
+    assert!(manifest.contains(sdk.to_str().unwrap()), "{manifest}");
+    assert!(!outside.join("other-title/sdk").exists(), "it refers to the one that is named");
+}
+
+/// What the samples were built with need not be built again.
+fn reuse(project: &Path) {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample-plugins");
+    std::fs::copy(samples.join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(
+        samples.canonicalize().unwrap().join("target"),
+        project.join("target"),
+    )
+    .unwrap();
+}
+
+#[test]
+fn only_rust_is_built_for_a_debugger() {
+    let place = Place::new();
+    let folder = place.path().with_file_name("scores");
+    let shown = folder.to_str().unwrap();
+    place.json(&["plugin", "new", shown, "--lang", "c"]).good();
+    let refused = place.json(&["plugin", "build", shown, "--debug"]);
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    assert!(refused.stdout.contains("Only plug-ins in Rust"), "{refused:?}");
+}
