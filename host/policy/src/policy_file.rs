@@ -117,7 +117,7 @@ impl PolicyFile {
     /// # Errors
     /// The text is no TOML, has a key that does not exist, or a value that is not usable.
     pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
-        let source = Source { text, file };
+        let source = Source::new(text, file);
         let form: FileForm = source.form(POLICY_FILE_BYTES_MAX, KEYS)?;
         source.at_most("grants", form.grant.len(), ENTRIES_MAX)?;
         source.at_most("deny entries", form.deny.len(), ENTRIES_MAX)?;

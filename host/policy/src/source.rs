@@ -19,9 +19,16 @@ const CAPABILITIES_MAX: usize = 1_000;
 pub(crate) struct Source<'a> {
     pub(crate) text: &'a str,
     pub(crate) file: &'a str,
+    /// Where each line but the first starts.
+    starts: Vec<usize>,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub(crate) fn new(text: &'a str, file: &'a str) -> Self {
+        let starts = text.match_indices('\n').map(|(at, _)| at + 1).collect();
+        Self { text, file, starts }
+    }
+
     /// Reads the form of a file; `keys` says what it may hold, for the hint.
     pub(crate) fn form<T: DeserializeOwned>(
         &self,
@@ -116,8 +123,7 @@ impl Source<'_> {
     }
 
     pub(crate) fn line(&self, offset: usize) -> usize {
-        let before = self.text.as_bytes().iter().take(offset);
-        before.filter(|byte| **byte == b'\n').count() + 1
+        self.starts.partition_point(|start| *start <= offset) + 1
     }
 }
 

@@ -116,7 +116,7 @@ impl TrustFile {
     /// # Errors
     /// The text is no TOML, has a key that does not exist, or a value that is not usable.
     pub fn parse(text: &str, file: &str) -> Result<Self, PolicyError> {
-        let source = Source { text, file };
+        let source = Source::new(text, file);
         let form: FileForm = source.form(TRUST_FILE_BYTES_MAX, KEYS)?;
         source.at_most("pins", form.pin.len(), PINS_MAX)?;
         source.at_most("publishers", form.publisher.len(), PINS_MAX)?;
