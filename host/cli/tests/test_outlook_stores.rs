@@ -164,8 +164,16 @@ fn what_is_wrong_with_a_store_is_told_before_it_is_kept() {
     let lost = device.json(&["outlook", "store", "show", "lost"]);
     assert_eq!(lost.exit, 4, "{lost:?}");
 
-    // A server that is gone later: the run waits, and nothing is a deletion.
+    // Another secret is tried before it counts.
+    let secret =
+        |file: &str| device.json(&["outlook", "store", "secret", "dav", "--secret-file", file]);
     device.good(&["outlook", "store", "add", "dav", &url, "--user", "jo", "--secret-file", &right]);
+    let refused = secret(&wrong);
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    device.good(&["outlook", "store", "show", "dav"]);
+    secret(&right).good();
+
+    // A server that is gone later: the run waits, and nothing is a deletion.
     device.good(&["outlook", "client", "set", "primary"]);
     device.make(&["contact", "lastname=Lee"]);
     device.good(&["outlook", "sync"]);

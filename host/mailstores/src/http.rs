@@ -200,7 +200,7 @@ pub(crate) fn refused(
         (401, _) => MailStoreError::NeedsAttention {
             store,
             problem: "it does not accept the credentials".to_owned(),
-            hint: "check user and secret; a store that is kept is removed and added again with the right ones",
+            hint: "check user and secret; `offstage outlook store secret NAME` takes a new one",
         },
         (413 | 507, _) => MailStoreError::NeedsAttention {
             store,

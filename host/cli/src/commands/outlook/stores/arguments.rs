@@ -171,7 +171,7 @@ impl Add {
 }
 
 impl SecretArguments {
-    fn required(self) -> Result<Secret, CliError> {
+    pub(super) fn required(self) -> Result<Secret, CliError> {
         let Some(file) = self.secret_file else {
             return self.environment.ok_or_else(|| {
                 CliError::usage("This store needs a password or token.").hint(format!(

@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::workspace::Workspace;
-use arguments::Add;
+use arguments::{Add, SecretArguments};
 use clap::Subcommand;
 use kept::{EMBEDDED, Stores};
 use offstage_outlook::engine::settings_of;
@@ -42,6 +42,13 @@ pub(crate) enum Store {
     Use {
         /// Its name; `embedded` for the mailbox of this directory
         name: String,
+    },
+    /// Give a store another password or token; ties and settings stay
+    Secret {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        secret: SecretArguments,
     },
     /// Forget a store, its password and what was synchronised; items and records stay
     Remove {
@@ -71,6 +78,7 @@ impl Store {
                 stores.save(&workspace.data)?;
                 Ok(Output::new(json!({ "inUse": name })).text(next_step(workspace, &name)?))
             }
+            Self::Secret { name, secret } => change_secret(workspace, stores.named(&name)?, secret),
             Self::Remove { name } => {
                 stores.remove(&name)?;
                 stores.save(&workspace.data)?;
@@ -112,6 +120,32 @@ fn add(workspace: &Workspace, mut stores: Stores, add: Add) -> Result<Output, Cl
     // What the user said of synchronising holds for the new store too.
     engine_over(workspace, stores.in_use())?.set_settings(&settings)?;
     Ok(output.text(next_step(workspace, &name)?))
+}
+
+/// The new secret is tried before it counts; one that does not let the user in changes nothing.
+fn change_secret(
+    workspace: &Workspace,
+    kept: &Kept,
+    secret: SecretArguments,
+) -> Result<Output, CliError> {
+    if kept.access.kind() == "pst" || (kept.access.kind() == "dav" && kept.access.user().is_none())
+    {
+        return Err(CliError::usage(format!("'{}' needs no password or token.", kept.name)));
+    }
+    let folder = kept::folder(&workspace.data, &kept.name);
+    let before = kept::secret(&folder)
+        .map_err(|error| CliError::file("read the secret in", &folder, &error))?
+        .map(arguments::Secret);
+    kept::make(&folder, Some(&secret.required()?))?;
+    let settings = settings(workspace, Some(kept))?;
+    let tried = connect::connect(kept, &workspace.data, &settings)
+        .and_then(|mut store| store.folders().map_err(mail_error));
+    if let Err(error) = tried {
+        kept::make(&folder, before.as_ref())?;
+        return Err(error);
+    }
+    let text = format!("'{}' lets you in with it.", kept.name);
+    Ok(Output::new(json!({ "name": kept.name, "changed": true })).text(text))
 }
 
 /// The settings of a store's client.
