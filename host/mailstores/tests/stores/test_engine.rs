@@ -346,11 +346,13 @@ fn a_file_that_is_only_read() {
     let server = Server::new();
     let place = tempfile::tempdir().unwrap();
     let path = crate::test_pst::empty(place.path());
-    let store = crate::test_pst::store(&path);
+    let mut store = crate::test_pst::store(&path);
+    suite::check_kinds(&mut store, &ItemKind::ALL);
     Story::new("pst", &server, Box::new(store)).tell(None);
     let Some(folder) = crate::test_pst::public() else { return };
     let server = Server::new();
-    let store = crate::test_pst::store(&crate::test_pst::named(&folder, "_contacts.pst"));
+    let mut store = crate::test_pst::store(&crate::test_pst::named(&folder, "_contacts.pst"));
+    suite::check_kinds(&mut store, &ItemKind::ALL);
     let mut story = Story::new("pst", &server, Box::new(store));
     let item = story.items(ItemKind::Contact).remove(0);
     story.only_read(&item);
