@@ -1,13 +1,12 @@
 //! `POST /offstage/v1/mailbox/<verb>`: what a program does in the mailbox of a device, as a user does
 //! it in the inspector and the explorer. Mounted on a device only.
 //!
-//! Never knows what a verb means. A fault goes out as its whole model JSON, as at the sync endpoint.
+//! Never knows what a verb means.
 
-use crate::app::{Shared, caller, received, run};
-use crate::sync::fault_answer;
-use crate::web_api::{Answer, body_is_json};
+use crate::app::Shared;
+use crate::protocol;
+use crate::web_api::Answer;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
 use axum::response::Response;
 use offstage_model::{Fault, code};
 use serde_json::Value as Json;
@@ -31,27 +30,14 @@ pub(crate) async fn handle(
     Path(verb): Path<String>,
     request: Request,
 ) -> Response {
-    let limit = shared.app.limits.body_bytes_max;
-    let (parts, body) = match received(&shared, request, limit).await {
-        Ok(received) => received,
-        Err(fault) => return fault_answer(&fault).into_http(),
-    };
-    run(shared, move |shared| {
-        let answer = answer(shared, &parts.headers, &verb, &body);
-        answer.unwrap_or_else(|fault| fault_answer(&fault)).into_http()
+    // Whoever has the local token is the device's user.
+    protocol::serve(shared, request, move |shared, _, _, body| {
+        let body = serde_json::from_slice(body).map_err(|error| {
+            Fault::new(code::INVALID_ARGUMENT, format!("The body is not valid JSON: {error}."))
+        })?;
+        let none = || Fault::new(code::NOT_FOUND, "There is no mailbox here.");
+        let mailbox = shared.app.mailbox.as_ref().ok_or_else(none)?;
+        Ok(Answer::json(&mailbox.act(&verb, body)?))
     })
     .await
-}
-
-fn answer(shared: &Shared, headers: &HeaderMap, verb: &str, body: &[u8]) -> Result<Answer, Fault> {
-    // Whoever has the local token is the device's user.
-    caller(shared, headers)?;
-    body_is_json(headers)?;
-    let body = serde_json::from_slice(body).map_err(|error| {
-        Fault::new(code::INVALID_ARGUMENT, format!("The body is not valid JSON: {error}."))
-    })?;
-    let mailbox = shared.app.mailbox.as_ref();
-    let mailbox =
-        mailbox.ok_or_else(|| Fault::new(code::NOT_FOUND, "There is no mailbox here."))?;
-    Ok(Answer::json(&mailbox.act(verb, body)?))
 }

@@ -157,16 +157,7 @@ fn set_up(cast: &Cast, story: &Story) -> Result<(), CliError> {
     ));
     story.tell("Business rules are plug-ins: small sandboxed WebAssembly programs. Nothing runs that the administrator did not allow by its content, so each one is allowed first, then added:");
     for (file, (_, what)) in cast.guests.iter().zip(PLUGINS) {
-        office.ask(&[
-            "policy",
-            "trust",
-            "pin",
-            text(file),
-            "--reason",
-            "offstage demo",
-            "--grant",
-            "requested",
-        ])?;
+        allow(office, file)?;
         let added = office.ask(&["plugin", "add", text(file)])?;
         let package = added["package"]["id"].as_str().unwrap_or_default();
         story.tell(&format!("- {package} {what}"));
@@ -187,6 +178,13 @@ fn seed(cast: &Cast, rows: Vec<offstage_model::Request>) -> Result<(), CliError>
         let command = ["request", message::EXECUTE_TRANSACTION, "--parameters", text(&file)];
         cast.office.ask(&command)?;
     }
+    Ok(())
+}
+
+/// Allows a package by its content, with what it requests.
+fn allow(person: &Person, file: &Path) -> Result<(), CliError> {
+    let reason = ["--reason", "offstage demo", "--grant", "requested"];
+    person.ask(&[&["policy", "trust", "pin", text(file)][..], &reason].concat())?;
     Ok(())
 }
 
@@ -211,16 +209,7 @@ fn take_offline(cast: &Cast, story: &Story, silent: bool) -> Result<(), CliError
         &secret("clientSecret"),
     ])?;
     for file in &cast.guests {
-        rosa.ask(&[
-            "policy",
-            "trust",
-            "pin",
-            text(file),
-            "--reason",
-            "offstage demo",
-            "--grant",
-            "requested",
-        ])?;
+        allow(rosa, file)?;
     }
     story.typed(rosa, &["go-offline"]);
     let watch = if silent { Watch::No } else { Watch::Yes };

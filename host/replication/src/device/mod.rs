@@ -46,6 +46,8 @@ struct Inner {
     link: Arc<dyn ServerLink>,
     /// The state that requests see. They hold it while they run, so a switch waits for them.
     gate: RwLock<Option<DeviceState>>,
+    /// The user as the record has it, so that requests need not read it.
+    user: RwLock<Option<Caller>>,
     /// Long work, one at a time.
     work: Mutex<()>,
     /// Online writes on their way, whose outcome nobody needs to ask for.
@@ -90,12 +92,13 @@ impl Device {
     /// The store cannot be read.
     pub fn open(options: DeviceOptions) -> Result<Self, Fault> {
         let mut tx = options.pipeline.store().read()?;
-        let state = Record::load(&mut tx)?.map(|record| record.state);
+        let record = Record::load(&mut tx)?;
         drop(tx);
         Ok(Self(Arc::new(Inner {
             pipeline: options.pipeline,
             link: options.link,
-            gate: RwLock::new(state),
+            gate: RwLock::new(record.as_ref().map(|record| record.state)),
+            user: RwLock::new(record.map(|record| record.user)),
             work: Mutex::new(()),
             in_flight: Mutex::new(BTreeSet::new()),
         })))
@@ -191,6 +194,7 @@ impl Device {
         };
         record.store(&mut tx)?;
         tx.commit()?;
+        self.know_user(record.user);
         *gate = Some(DeviceState::Online);
         Ok(())
     }
@@ -237,7 +241,8 @@ impl Device {
     /// # Errors
     /// The directory is not connected.
     pub fn user(&self) -> Result<Caller, Fault> {
-        Ok(Record::require(&mut self.0.pipeline.store().read()?)?.user)
+        let user = self.0.user.read().unwrap_or_else(PoisonError::into_inner);
+        user.clone().ok_or_else(not_connected)
     }
 
     /// The device's pipeline.
@@ -280,6 +285,11 @@ impl Device {
         change(&mut record);
         record.store(&mut tx)?;
         Ok(tx.commit()?)
+    }
+
+    /// Takes over the user of a record that was committed.
+    fn know_user(&self, user: Caller) {
+        *self.0.user.write().unwrap_or_else(PoisonError::into_inner) = Some(user);
     }
 
     /// Changes the state, durably, when no request is running.

@@ -68,6 +68,7 @@ impl Device {
                 record.prune = true;
             }
         })?;
+        self.know_user(answer.user.clone());
         self.reopen_from(answer.expected_sequence)?;
         Ok(answer)
     }
