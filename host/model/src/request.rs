@@ -233,27 +233,32 @@ impl Request {
     /// The table that the request is about; empty when it is about none.
     #[must_use]
     pub fn primary_table(&self) -> &str {
-        [parameter::TARGET, parameter::ENTITY_MONIKER, parameter::QUERY]
-            .iter()
-            .find_map(|name| match self.parameters.get(*name)? {
-                Parameter::Entity(entity) => Some(entity.table.as_str()),
-                Parameter::Value(Value::Reference(reference)) => Some(reference.table.as_str()),
-                Parameter::Query(query) => Some(query.table.as_str()),
-                _ => None,
-            })
-            .unwrap_or("")
+        match self.parameters.get(self.subject()) {
+            Some(Parameter::Entity(entity)) => &entity.table,
+            Some(Parameter::Value(Value::Reference(reference))) => &reference.table,
+            Some(Parameter::Query(query)) => &query.table,
+            _ => "",
+        }
     }
 
     /// The row that the request is about, when it names one by id.
     #[must_use]
     pub fn primary_id(&self) -> Option<Uuid> {
-        [parameter::TARGET, parameter::ENTITY_MONIKER].iter().find_map(|name| {
-            match self.parameters.get(*name)? {
-                Parameter::Entity(entity) => entity.id,
-                Parameter::Value(Value::Reference(reference)) => Some(reference.id),
-                _ => None,
-            }
-        })
+        match self.parameters.get(self.subject())? {
+            Parameter::Entity(entity) => entity.id,
+            Parameter::Value(Value::Reference(reference)) => Some(reference.id),
+            _ => None,
+        }
+    }
+
+    /// The parameter that says what the request is about: the one that its message reads, whatever
+    /// else the request carries.
+    fn subject(&self) -> &'static str {
+        match self.message.as_str() {
+            message::SET_STATE => parameter::ENTITY_MONIKER,
+            message::RETRIEVE_MULTIPLE => parameter::QUERY,
+            _ => parameter::TARGET,
+        }
     }
 
     /// Whether the message only reads.

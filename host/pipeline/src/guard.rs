@@ -13,6 +13,10 @@ use offstage_policy::{Capability, Denial, Limit, Permissions, PolicyDecision};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// The most different denials of one run that are kept and audited: a plug-in must not be able to
+/// drown the others with names that it makes up.
+const DENIALS_MAX: usize = 20;
+
 /// What one step run may do, and what it was denied.
 pub(crate) struct Guard {
     step: Arc<Step>,
@@ -35,7 +39,7 @@ impl Guard {
         &self.permissions
     }
 
-    /// What was denied in this run, each once.
+    /// What was denied in this run, each once, up to a limit.
     pub(crate) fn denied(&self) -> impl Iterator<Item = &str> {
         self.denied.iter().map(String::as_str)
     }
@@ -126,17 +130,19 @@ impl Guard {
 
     fn deny(&mut self, session: &Session, capability: &Capability<'_>) -> Fault {
         let package = self.permissions.package();
-        if let PolicyDecision::Denied(denial) = self.permissions.decide(capability)
+        if self.denied.len() < DENIALS_MAX
+            && let PolicyDecision::Denied(denial) = self.permissions.decide(capability)
             && self.denied.insert(denial.capability.clone())
         {
             session.pipeline.audit().record(&self.record(session, *denial));
         }
-        Fault::new(
-            code::PRIVILEGE_DENIED,
-            format!("The policy does not allow the plug-in: {capability}."),
-        )
-        .hint(format!(
-            "`offstage policy explain {package} {capability}` says which rule is missing."
+        let shown = capability.to_string();
+        // The hint is there to be typed: no name in it may mean something to a shell.
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || " _-:/.*@".contains(c);
+        let asked = if shown.chars().all(is_plain) { shown.as_str() } else { "KIND NAME" };
+        let text = format!("The policy does not allow the plug-in: {shown}.");
+        Fault::new(code::PRIVILEGE_DENIED, text).hint(format!(
+            "`offstage policy explain {package} {asked}` says which rule is missing."
         ))
     }
 

@@ -224,10 +224,11 @@ impl Pipeline {
     /// It may not, or the store cannot be read.
     pub fn may_send(&self, package: &str, http: &HttpRequest) -> Result<(), Fault> {
         let url = url(http)?;
-        let allowed = self.registry()?.permissions(package).is_some_and(|permissions| {
+        let registry = self.registry()?;
+        let allowed = registry.permissions(package).is_some_and(|permissions| {
             capabilities(&url, http).iter().all(|capability| permissions.allows(capability))
         });
-        if allowed {
+        if allowed && registry.plugin(package).is_some() {
             return Ok(());
         }
         let text =

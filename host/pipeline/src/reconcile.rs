@@ -5,15 +5,16 @@
 //! break it", 2, 3, 7, 8. Never runs a plug-in itself; replayed operations go through the pipeline.
 
 use crate::context::{describe, is_platform_column};
+use crate::guard::Guard;
 use crate::operation::{Issuer, Operation};
 use crate::services::{FinishedServices, IssuedOperation, RecordedOperation};
 use crate::session::Session;
 use crate::step_run::Columns;
 use offstage_model::identity::Fingerprint;
 use offstage_model::journal::{ColumnChange, OperationNode, ReportLine, StepRun, Verdict};
-use offstage_model::registration::{PlaybackMode, Step};
+use offstage_model::registration::{PlaybackMode, Stage, Step};
 use offstage_model::request::{message, parameter};
-use offstage_model::{Entity, EntityReference, Fault, Parameter, Value};
+use offstage_model::{ContextChange, Entity, EntityReference, Fault, Parameter, Value, code};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -75,7 +76,7 @@ impl Session {
 
     fn reconcile_columns(
         &mut self,
-        step: &Step,
+        step: &Arc<Step>,
         offline: &Columns,
         server: &Columns,
         leftover: Leftover,
@@ -92,7 +93,7 @@ impl Session {
                 Some(ColumnChange::Set(value)) => (Verdict::Differs, Some(value.clone())),
                 Some(ColumnChange::Removed) => (Verdict::Dropped, None),
                 None if leftover == Leftover::Carry
-                    && self.carry_column(column, offline_value)? =>
+                    && self.carry_column(step, column, offline_value)? =>
                 {
                     (Verdict::CarriedOver, None)
                 }
@@ -113,10 +114,24 @@ impl Session {
     }
 
     /// Puts an offline value into Target; `false` when the server has its own ways with the column.
-    fn carry_column(&mut self, column: &str, value: &Value) -> Result<bool, Fault> {
+    fn carry_column(
+        &mut self,
+        step: &Arc<Step>,
+        column: &str,
+        value: &Value,
+    ) -> Result<bool, Fault> {
         let table = self.frame().context.primary_entity_name.clone();
         if is_platform_column(self, &table, column) || self.is_foreign_since(column, value)? {
             return Ok(false);
+        }
+        // After the main operation nothing of Target reaches a row.
+        if step.declaration.stage < Stage::MainOperation {
+            let change = ContextChange::SetAttribute {
+                parameter: parameter::TARGET.to_owned(),
+                column: column.to_owned(),
+                value: value.clone(),
+            };
+            self.recorded_guard(step)?.require_change(self, &change)?;
         }
         let value = value.clone();
         let Some(target) = self.frame_mut().target_mut() else {
@@ -124,6 +139,21 @@ impl Session {
         };
         target.attributes.insert(column.to_owned(), value);
         Ok(true)
+    }
+
+    /// Holds what a device says that a step did to what the step may do here: the device's own policy
+    /// counts for nothing ("Found by trying to break it", 11).
+    fn recorded_guard(&self, step: &Arc<Step>) -> Result<Guard, Fault> {
+        let package = &step.package;
+        let permissions = self.registry.permissions(package).ok_or_else(|| {
+            let text = format!(
+                "The plug-in '{package}' is not allowed on this server, so what it did on the device is not taken."
+            );
+            Fault::new(code::PRIVILEGE_DENIED, text).hint(format!(
+                "`offstage plugin show {package}` on the server says why. Allow it and retry the entry, or discard the entry."
+            ))
+        })?;
+        Ok(Guard::new(step, permissions))
     }
 
     /// Whether somebody else wrote the column since the device last saw the row: then the server
@@ -190,6 +220,10 @@ impl Session {
             {
                 return Ok(());
             }
+        }
+        // Outbound HTTP has a question of its own, which its main operation asks.
+        if request.message != message::ENQUEUE_HTTP {
+            self.recorded_guard(step)?.require_request(self, &request)?;
         }
         if self.is_already_so(&request)? {
             self.report_operation(step, node, Verdict::Paired);

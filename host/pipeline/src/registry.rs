@@ -41,15 +41,13 @@ pub struct Registry {
     pub skipped: Vec<SkippedPackage>,
     /// A hash of packages and steps: the plug-in set of journal entries.
     pub hash: String,
-    runnable: BTreeMap<String, Runnable>,
+    /// Packages that run here.
+    plugins: BTreeMap<String, Arc<Plugin>>,
+    /// What each package that is allowed here may do; disabled ones too, because their steps may have
+    /// run on a device.
+    permissions: BTreeMap<String, Arc<Permissions>>,
     /// The first moment at which a rule that allowed a package does not hold any more.
     until: Option<Timestamp>,
-}
-
-/// A package that runs here.
-struct Runnable {
-    plugin: Arc<Plugin>,
-    permissions: Arc<Permissions>,
 }
 
 /// What decides about packages: the operator's two files, at a moment.
@@ -64,16 +62,22 @@ impl Registry {
     pub(crate) fn load(tx: &mut Tx, sandbox: &Sandbox, keys: &Keys<'_>) -> Result<Self, Fault> {
         let version = tx.registration_version()?;
         let packages = tx.packages()?;
-        let mut runnable = BTreeMap::new();
+        let mut plugins = BTreeMap::new();
+        let mut permissions = BTreeMap::new();
         let mut skipped = Vec::new();
         let mut ends = Vec::new();
         for package in &packages {
-            match load_package(tx, sandbox, keys, package)? {
-                Ok((loaded, until)) => {
-                    runnable.insert(package.id.clone(), loaded);
-                    ends.extend(until);
+            let bytes = tx.package_bytes(&package.id)?;
+            match admit(keys, package, bytes.as_deref()) {
+                Ok(admitted) => {
+                    permissions.insert(package.id.clone(), Arc::new(admitted.permissions));
+                    ends.extend(admitted.until);
+                    match start(sandbox, package, admitted.component) {
+                        Ok(plugin) => drop(plugins.insert(package.id.clone(), Arc::new(plugin))),
+                        Err(refusal) => skipped.push(refusal.skipped(keys, package)),
+                    }
                 }
-                Err(reason) => skipped.push(reason),
+                Err(refusal) => skipped.push(refusal.skipped(keys, package)),
             }
         }
         let mut steps: Vec<Arc<Step>> = tx.steps()?.into_iter().map(Arc::new).collect();
@@ -84,7 +88,7 @@ impl Registry {
         });
         let hash = plugin_set_hash(&packages, &steps);
         let until = ends.into_iter().min();
-        Ok(Self { version, steps, packages, skipped, hash, runnable, until })
+        Ok(Self { version, steps, packages, skipped, hash, plugins, permissions, until })
     }
 
     /// Whether it still says what a fresh one would, as far as the registration and time go.
@@ -121,7 +125,7 @@ impl Registry {
     /// Whether a step can run: it and its package are enabled and the package was loaded.
     #[must_use]
     pub fn is_runnable(&self, step: &Step) -> bool {
-        step.enabled && self.runnable.contains_key(&step.package)
+        step.enabled && self.plugins.contains_key(&step.package)
     }
 
     /// Why a package that may run cannot.
@@ -136,55 +140,44 @@ impl Registry {
 
     /// The loaded plug-in of a package.
     pub(crate) fn plugin(&self, package: &str) -> Option<Arc<Plugin>> {
-        self.runnable.get(package).map(|package| Arc::clone(&package.plugin))
+        self.plugins.get(package).cloned()
     }
 
-    /// What a package that runs here may do.
+    /// What a package that is allowed here may do, also while it is disabled.
     #[must_use]
     pub fn permissions(&self, package: &str) -> Option<Arc<Permissions>> {
-        self.runnable.get(package).map(|package| Arc::clone(&package.permissions))
+        self.permissions.get(package).cloned()
     }
 }
 
-type Loaded = (Runnable, Option<Timestamp>);
-
-fn load_package(
-    tx: &mut Tx,
-    sandbox: &Sandbox,
-    keys: &Keys<'_>,
-    package: &Package,
-) -> Result<Result<Loaded, SkippedPackage>, Fault> {
-    let skip = |reason: String, hint: String| SkippedPackage {
-        package: package.id.clone(),
-        sha256: package.sha256.clone(),
-        reason,
-        hint,
-        damaged: false,
-    };
-    // Damage counts for a package that the operator wants to run; another one is just not trusted.
-    let damaged = |reason: String, hint: &str| SkippedPackage {
-        damaged: is_expected(keys, package),
-        ..skip(reason, hint.into())
-    };
-    if !package.enabled {
-        let hint = format!("`offstage plugin enable {}` enables it.", package.id);
-        return Ok(Err(skip("it is disabled".into(), hint)));
-    }
-    let Some(bytes) = tx.package_bytes(&package.id)? else {
-        return Ok(Err(damaged("its content is missing".into(), "Add the package again.")));
-    };
-    Ok(admit(sandbox, keys, package, &bytes).map_err(|refusal| match refusal {
-        Refusal::Denied { reason, hint } => skip(reason, hint),
-        Refusal::Damaged { reason, hint } => damaged(reason, hint),
-    }))
+/// A package whose content is whole, and which the operator's files allow.
+struct Admitted<'a> {
+    component: &'a [u8],
+    permissions: Permissions,
+    until: Option<Timestamp>,
 }
 
 /// Why a package does not run.
 enum Refusal {
-    /// The operator's files do not allow it.
+    /// Somebody decided so: the operator's files, or whoever disabled it.
     Denied { reason: String, hint: String },
     /// Its content is not what was registered, or does not load.
     Damaged { reason: String, hint: &'static str },
+}
+
+impl Refusal {
+    fn skipped(self, keys: &Keys<'_>, package: &Package) -> SkippedPackage {
+        let (reason, hint, damaged) = match self {
+            Self::Denied { reason, hint } => (reason, hint, false),
+            // Damage counts for a package that the operator wants to run; another one is just not
+            // trusted.
+            Self::Damaged { reason, hint } => {
+                (reason, hint.to_owned(), package.enabled && is_expected(keys, package))
+            }
+        };
+        let (package, sha256) = (package.id.clone(), package.sha256.clone());
+        SkippedPackage { package, sha256, reason, hint, damaged }
+    }
 }
 
 /// Whether the operator allows a package whose content cannot be asked: by a pin of what was
@@ -196,33 +189,43 @@ fn is_expected(keys: &Keys<'_>, package: &Package) -> bool {
         || keys.trust.publishers().iter().any(|publisher| publisher.signs(id))
 }
 
-/// Reads, hashes, verifies and compiles the same bytes; says why not, and what to do.
-fn admit(
-    sandbox: &Sandbox,
+/// Reads, hashes and verifies the content; says why not, and what to do.
+fn admit<'a>(
     keys: &Keys<'_>,
     package: &Package,
-    bytes: &[u8],
-) -> Result<Loaded, Refusal> {
+    bytes: Option<&'a [u8]>,
+) -> Result<Admitted<'a>, Refusal> {
+    let damaged = |reason: String, hint| Refusal::Damaged { reason, hint };
+    let bytes =
+        bytes.ok_or_else(|| damaged("its content is missing".into(), "Add the package again."))?;
     let again = "The store is damaged; add the package again.";
-    let damaged = |reason: String| Refusal::Damaged { reason, hint: again };
-    let content = PackageFile::read(bytes).map_err(|error| damaged(error.to_string()))?;
+    let content = PackageFile::read(bytes).map_err(|error| damaged(error.to_string(), again))?;
     if content.sha256 != package.sha256 {
         let hash = &content.sha256;
-        return Err(damaged(format!("its content has the hash {hash}, not {}", package.sha256)));
+        let reason = format!("its content has the hash {hash}, not {}", package.sha256);
+        return Err(damaged(reason, again));
     }
     let (publisher, until) = match decide(keys.trust, &facts(&content), keys.now) {
         Decision::Denied { reason, hint } => return Err(Refusal::Denied { reason, hint }),
         Decision::Allowed { publisher, until, .. } => (publisher, until),
     };
-    let plugin = sandbox.load(content.component).map_err(|error| {
+    let permissions = permissions(keys, &content, publisher.as_deref())?;
+    Ok(Admitted { component: content.component, permissions, until })
+}
+
+/// Compiles the bytes that were verified, unless the package is disabled.
+fn start(sandbox: &Sandbox, package: &Package, component: &[u8]) -> Result<Plugin, Refusal> {
+    if !package.enabled {
+        let hint = format!("`offstage plugin enable {}` enables it.", package.id);
+        return Err(Refusal::Denied { reason: "it is disabled".into(), hint });
+    }
+    sandbox.load(component).map_err(|error| {
         tracing::error!(package = package.id, %error, "cannot load plug-in package");
         Refusal::Damaged {
             reason: error.to_string(),
             hint: "Build the package again for this version.",
         }
-    })?;
-    let permissions = permissions(keys, &content, publisher.as_deref())?;
-    Ok((Runnable { plugin: Arc::new(plugin), permissions: Arc::new(permissions) }, until))
+    })
 }
 
 fn permissions(

@@ -66,6 +66,8 @@ struct Inner {
 }
 
 struct State {
+    /// Counts the changes of the two files that follow.
+    keys: u64,
     trust: TrustFile,
     policy: PolicyFile,
     organization: Organization,
@@ -130,6 +132,7 @@ impl Pipeline {
             random: options.random,
             limits: options.limits,
             state: RwLock::new(State {
+                keys: 0,
                 trust: options.trust,
                 policy: options.policy,
                 organization,
@@ -445,20 +448,32 @@ impl Pipeline {
     pub(crate) fn current_registry(&self, tx: &mut Tx) -> Result<Arc<Registry>, Fault> {
         let version = tx.registration_version()?;
         let now = self.clock().now();
-        let (trust, policy) = {
-            let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
-            match &state.registry {
-                Some(registry) if registry.holds(version, now) => return Ok(Arc::clone(registry)),
-                _ => (state.trust.clone(), state.policy.clone()),
+        loop {
+            let (number, trust, policy) = {
+                let state = self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+                match &state.registry {
+                    Some(known) if known.holds(version, now) => return Ok(Arc::clone(known)),
+                    _ => (state.keys, state.trust.clone(), state.policy.clone()),
+                }
+            };
+            let keys = Keys { trust: &trust, policy: &policy, now };
+            let registry = Arc::new(Registry::load(tx, self.sandbox(), &keys)?);
+            for SkippedPackage { package, reason, .. } in &registry.skipped {
+                tracing::warn!(package, reason, "plug-in package skipped");
             }
-        };
-        let keys = Keys { trust: &trust, policy: &policy, now };
-        let registry = Arc::new(Registry::load(tx, self.sandbox(), &keys)?);
-        for SkippedPackage { package, reason, .. } in &registry.skipped {
-            tracing::warn!(package, reason, "plug-in package skipped");
+            // Loading takes time. What was read from files that were replaced meanwhile must neither
+            // stay nor decide: a revocation would be lost.
+            let current = self.state_mut(|state| {
+                let current = state.keys == number;
+                if current {
+                    state.registry = Some(Arc::clone(&registry));
+                }
+                current
+            });
+            if current {
+                return Ok(registry);
+            }
         }
-        self.state_mut(|state| state.registry = Some(Arc::clone(&registry)));
-        Ok(registry)
     }
 
     fn state_mut<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
@@ -562,18 +577,25 @@ impl Pipeline {
 
     /// Takes a new trust file; packages are looked at again by the next request.
     pub fn set_trust(&self, trust: TrustFile) {
-        self.state_mut(|state| {
-            state.trust = trust;
-            state.registry = None;
-        });
+        self.set_keys(Some(trust), None);
     }
 
     /// Takes a new policy file; what each package may do is worked out again by the next request.
     pub fn set_policy(&self, policy: PolicyFile) {
+        self.set_keys(None, Some(policy));
+    }
+
+    /// Takes new files, in one step where both are given.
+    pub fn set_keys(&self, trust: Option<TrustFile>, policy: Option<PolicyFile>) {
+        let files = policy
+            .as_ref()
+            .map(|policy| Arc::new(FileDoors::open(policy, Some(self.store().path()))));
         self.state_mut(|state| {
-            state.files = Arc::new(FileDoors::open(&policy, Some(self.store().path())));
-            state.policy = policy;
+            state.keys += 1;
             state.registry = None;
+            state.trust = trust.unwrap_or_else(|| std::mem::take(&mut state.trust));
+            state.policy = policy.unwrap_or_else(|| std::mem::take(&mut state.policy));
+            state.files = files.unwrap_or_else(|| Arc::clone(&state.files));
         });
     }
 

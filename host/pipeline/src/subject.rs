@@ -7,7 +7,13 @@ use offstage_model::request::parameter;
 use offstage_model::{ContextChange, Entity, ExecutionContext, Fault, Parameter, Value, code};
 
 /// The parameters that say what a request is about.
-const SUBJECTS: [&str; 3] = [parameter::TARGET, parameter::ENTITY_MONIKER, parameter::QUERY];
+const SUBJECTS: [&str; 5] = [
+    parameter::TARGET,
+    parameter::ENTITY_MONIKER,
+    parameter::QUERY,
+    parameter::RELATIONSHIP,
+    parameter::RELATED_ENTITIES,
+];
 
 /// Refuses a change that would make the request be about something else. An id that a plug-in left
 /// out of a new Target is filled in.
@@ -22,6 +28,7 @@ pub(crate) fn keep(
     let kept = match change {
         ContextChange::SetInput(name, new) if SUBJECTS.contains(&name.as_str()) => {
             match (context.input_parameters.get(name.as_str()), new) {
+                (Some(old), new) if *old == *new => true,
                 (Some(Parameter::Entity(old)), Parameter::Entity(new)) => keep_row(old, new),
                 (Some(Parameter::Query(old)), Parameter::Query(new)) => old.table == new.table,
                 (

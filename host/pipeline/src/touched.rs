@@ -113,7 +113,6 @@ impl<'a> Touched<'a> {
             },
             message::SET_STATE => {
                 self.column(table, Verb::Update, "statecode");
-                self.column(table, Verb::Update, "statuscode");
             }
             message::ASSIGN => self.column(table, Verb::Update, "ownerid"),
             message::ASSOCIATE => self.link(request, Verb::Create),
@@ -232,11 +231,8 @@ impl<'a> Touched<'a> {
     /// Any other input parameter: what it decides about under its message.
     fn input(&mut self, table: &'a str, message_name: &'a str, name: &str) {
         match (message_name, name) {
-            (message::SET_STATE, parameter::STATE) => {
+            (message::SET_STATE, parameter::STATE | parameter::STATUS) => {
                 self.column(table, Verb::Update, "statecode");
-            }
-            (message::SET_STATE, parameter::STATUS) => {
-                self.column(table, Verb::Update, "statuscode");
             }
             (message::ASSIGN, parameter::ASSIGNEE) => self.column(table, Verb::Update, "ownerid"),
             (message::RETRIEVE, parameter::COLUMN_SET) => self.read(table, None),
@@ -244,8 +240,22 @@ impl<'a> Touched<'a> {
         }
     }
 
-    /// The primary id is the row's name, not a column to be protected.
+    /// State and status are one thing: each settles the other when it is written.
     fn column(&mut self, table: &'a str, verb: Verb, column: &'a str) {
+        let other = match column {
+            "statecode" => "statuscode",
+            "statuscode" => "statecode",
+            _ => "",
+        };
+        self.one_column(table, verb, column);
+        let writes = matches!(verb, Verb::Create | Verb::Update) && !other.is_empty();
+        if writes && self.catalog.column(table, other).is_ok() {
+            self.one_column(table, verb, other);
+        }
+    }
+
+    /// The primary id is the row's name, not a column to be protected.
+    fn one_column(&mut self, table: &'a str, verb: Verb, column: &'a str) {
         let is_id = self.catalog.tables.get(table).is_some_and(|t| t.primary_id == column);
         self.touch(table, verb, if is_id { Column::Row } else { Column::Named(column) });
     }

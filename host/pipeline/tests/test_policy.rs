@@ -44,6 +44,8 @@ const EXECUTE: &[(&str, &str, &str, &str)] = &[
     ("execute", "state task {tsk} 1 5", "message", "SetState"),
     ("execute", "state task {tsk} 1 5", "table", "update:task.statecode"),
     ("execute", "state task {tsk} 1 5", "table", "update:task.statuscode"),
+    ("execute", "update task {tsk} statuscode=o:5", "table", "update:task.statecode"),
+    ("execute", "create task statuscode=o:2", "table", "create:task.statecode"),
     ("execute", "assign account {acc} {usr}", "message", "Assign"),
     ("execute", "assign account {acc} {usr}", "table", "update:account.ownerid"),
     (

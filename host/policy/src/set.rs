@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 /// Columns that decide who owns a row and where it stands in its life. A wildcard never covers
 /// writing them; a rule must name them (attack B05).
-pub const PROTECTED_COLUMNS: [&str; 4] =
-    ["ownerid", "owningbusinessunit", "statecode", "statuscode"];
+pub const PROTECTED_COLUMNS: [&str; 5] =
+    ["ownerid", "owningbusinessunit", "statecode", "statuscode", "overriddencreatedon"];
 
 /// Where a rule is written, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]

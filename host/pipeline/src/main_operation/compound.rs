@@ -4,7 +4,7 @@
 use crate::operation::Operation;
 use crate::session::{Origin, Session};
 use offstage_model::request::{message, parameter};
-use offstage_model::{Fault, Parameter, Request, Response, Value, code};
+use offstage_model::{Fault, Parameter, Request, Response, Uuid, Value, code};
 
 impl Session {
     pub(super) fn upsert(&mut self) -> Result<(), Fault> {
@@ -24,8 +24,9 @@ impl Session {
             target.id = found;
             Request::update(target)
         };
-        let response = self.run_member(0, inner)?;
-        let id = found.or(response.id()).unwrap_or_default();
+        // Not the id that the answer names: steps of stage 40 may change that.
+        let (_, made) = self.run_member(0, inner)?;
+        let id = found.or(made).unwrap_or_default();
         self.frame_mut().context.primary_entity_id = id;
         self.note_alias(&table, id)?;
         self.output(parameter::TARGET, Parameter::Value(Value::reference(table, id)));
@@ -35,7 +36,7 @@ impl Session {
 
     /// The server matched another row than the device made: later entries mean that one
     /// ("Found by trying to break it", 16).
-    fn note_alias(&mut self, table: &str, id: offstage_model::Uuid) -> Result<(), Fault> {
+    fn note_alias(&mut self, table: &str, id: Uuid) -> Result<(), Fault> {
         let recorded = self.frame().recorded.as_ref().and_then(|node| node.row);
         match recorded {
             Some(offline) if offline != id => {
@@ -68,7 +69,7 @@ impl Session {
                 ));
             }
             let ordinal = u32::try_from(index).expect("BUG: the number of requests is limited");
-            let response = self.run_member(ordinal, member.clone()).map_err(|mut fault| {
+            let (response, _) = self.run_member(ordinal, member.clone()).map_err(|mut fault| {
                 fault.message = format!("Request {}: {}", index + 1, fault.message);
                 fault
             })?;
@@ -78,7 +79,12 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn run_member(&mut self, ordinal: u32, request: Request) -> Result<Response, Fault> {
+    /// Runs a request as a member of this one; also returns the row that it was about.
+    pub(super) fn run_member(
+        &mut self,
+        ordinal: u32,
+        request: Request,
+    ) -> Result<(Response, Option<Uuid>), Fault> {
         let reads = request.is_read();
         let frame = self.frame();
         let recorded = frame.recorded.as_ref().and_then(|node| {
@@ -99,9 +105,10 @@ impl Session {
             request,
         };
         let (response, node) = self.run(operation)?;
+        let row = node.row;
         if self.root.origin == Origin::Offline && (!reads || !node.all_effects().is_empty()) {
             self.frame_mut().node.members.push(node);
         }
-        Ok(response)
+        Ok((response, row))
     }
 }

@@ -17,6 +17,12 @@ use offstage_model::{
 use std::collections::BTreeMap;
 
 pub(super) fn name(text: String) -> Result<String, ConvertError> {
+    // A name reaches messages, logs and terminals as it is.
+    if text.chars().any(char::is_control) {
+        return Err(ConvertError::ControlCharacter {
+            name: printable(prefix(&text, NAME_BYTES_MAX)),
+        });
+    }
     short("name", text, NAME_BYTES_MAX)
 }
 

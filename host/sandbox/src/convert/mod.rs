@@ -53,6 +53,12 @@ pub enum ConvertError {
         /// The limit.
         bytes_max: usize,
     },
+    /// A name with a character that no name has.
+    #[error("the name '{name}' has a control character")]
+    ControlCharacter {
+        /// The name, made fit to print.
+        name: String,
+    },
     /// A name is there twice.
     #[error("the {what} '{name}' is given twice")]
     Twice {

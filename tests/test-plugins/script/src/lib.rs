@@ -13,6 +13,7 @@
 //! retarget TABLE              (tries to make the request about another row)
 //! catch COMMAND               (goes on when COMMAND fails)
 //! share NAME VALUE            output-set COLUMN VALUE (a column of BusinessEntity)
+//! input-set NAME VALUE        output-id ID (the id that a Create answers with)
 //! write DIRECTORY PATH TEXT   read DIRECTORY PATH        remove-file DIRECTORY PATH
 //! list DIRECTORY              http METHOD URL TEXT       http-secret URL SECRET
 //! trace TEXT                  throw TEXT                 throw-status STATUS TEXT
@@ -158,6 +159,14 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
         ["trace", ..] => {
             let text = expand(context, rest, got)?;
             context.trace(text);
+        }
+        ["input-set", name, value] => {
+            let value = parse(context, value, got)?;
+            context.set_input(name, value);
+        }
+        ["output-id", id] => {
+            let id = guid(&expand(context, id, got)?)?;
+            context.set_output("id", Value::Guid(id));
         }
         ["throw", ..] => return Err(PluginError::new(expand(context, rest, got)?)),
         ["throw-status", status, ..] => {

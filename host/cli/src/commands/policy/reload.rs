@@ -9,8 +9,7 @@ use serde_json::json;
 pub(super) fn run(workspace: &Workspace) -> Result<Output, CliError> {
     // Both or neither: a file with an error leaves what is in force.
     let (trust, policy) = (trust::load(&workspace.data)?, policy_file::load(&workspace.data)?);
-    workspace.pipeline().set_trust(trust);
-    workspace.pipeline().set_policy(policy);
+    workspace.pipeline().set_keys(Some(trust), Some(policy));
     let registry = workspace.pipeline().registry()?;
     let json = json!({ "packages": registry.packages.len(), "skipped": registry.skipped });
     Ok(Output::new(json).text(format!(
