@@ -63,8 +63,8 @@ impl Decision {
 
 /// Decides about a package at a moment.
 ///
-/// Revocations and minimum versions come before everything that allows; then a pin of the content,
-/// then the signature of a publisher.
+/// Revoked contents and minimum versions come before everything that allows; then a pin of the
+/// content, whoever signed it; then the signature of a publisher, unless its key is revoked.
 #[must_use]
 pub fn decide(trust: &TrustFile, package: &PackageFacts<'_>, now: Timestamp) -> Decision {
     let sha256 = package.sha256.to_ascii_lowercase();

@@ -4,6 +4,7 @@
 
 use crate::{FileAccess, Limit, OriginPattern, Verb};
 use offstage_model::registration::CapabilityDeclaration;
+use offstage_model::request::message;
 use std::collections::BTreeSet;
 
 /// Stands for every table, column, message or user.
@@ -104,7 +105,7 @@ impl Subject {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         Ok(match kind {
             "table" => Self::Table {
-                table: any_or_name(&declaration.table, "table")?,
+                table: any_or(&declaration.table, |text| catalog_name(text, "table"))?,
                 verbs: words(
                     kind,
                     "verbs",
@@ -114,7 +115,7 @@ impl Subject {
                 )?,
                 columns: columns(declaration)?,
             },
-            "message" => Self::Message(any_or_name(&declaration.message, "message")?),
+            "message" => Self::Message(any_or(&declaration.message, message_name)?),
             "impersonate" => Self::Impersonate(user(&text(&declaration.impersonate))?),
             "directory" => Self::Directory(DirectoryRule {
                 name: name(&text(&declaration.directory), "directory name")?,
@@ -194,7 +195,8 @@ fn words<T: Ord>(
 
 fn columns(declaration: &CapabilityDeclaration) -> Result<Columns, RuleError> {
     let named = declaration.columns.iter().filter(|column| *column != ANY);
-    let names = named.map(|column| name(column, "column")).collect::<Result<BTreeSet<_>, _>>()?;
+    let names =
+        named.map(|column| catalog_name(column, "column")).collect::<Result<BTreeSet<_>, _>>()?;
     let every = declaration.columns.iter().any(|column| column == ANY);
     // Beside `*`, names add the protected columns that `*` does not cover.
     match (every, names.is_empty()) {
@@ -207,10 +209,34 @@ fn columns(declaration: &CapabilityDeclaration) -> Result<Columns, RuleError> {
     }
 }
 
-fn any_or_name(text: &Option<String>, what: &'static str) -> Result<String, RuleError> {
+fn any_or(
+    text: &Option<String>,
+    name: impl Fn(&str) -> Result<String, RuleError>,
+) -> Result<String, RuleError> {
     match text.as_deref() {
         Some(ANY) => Ok(ANY.to_owned()),
-        other => name(other.unwrap_or_default(), what),
+        other => name(other.unwrap_or_default()),
+    }
+}
+
+/// Tables and columns have lower-case names. A rule with another one would match nothing, and a deny
+/// that matches nothing denies nothing (attack E02).
+fn catalog_name(text: &str, what: &'static str) -> Result<String, RuleError> {
+    let name = name(text, what)?;
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_') {
+        return Ok(name);
+    }
+    Err(RuleError::Name { name, what })
+}
+
+/// The platform's messages are written as the platform writes them.
+fn message_name(text: &str) -> Result<String, RuleError> {
+    let name = name(text, "message")?;
+    match message::ALL.iter().find(|known| known.eq_ignore_ascii_case(&name)) {
+        Some(known) if **known != name => {
+            Err(RuleError::Word { word: name, known: (*known).to_owned() })
+        }
+        _ => Ok(name),
     }
 }
 

@@ -205,6 +205,13 @@ fn atk_e02_what_is_not_a_policy_is_refused_with_its_line_and_a_hint() {
         (grant("{ table = \"contact\", verbs = [\"reed\"] }"), 5, "'reed' is none of create"),
         (grant("{ table = \"cont*\", verbs = [\"read\"] }"), 5, "\"cont*\" is not a table"),
         (grant("{ table = \"t\", verbs = [\"read\"], columns = [\"a b\"] }"), 5, "is not a column"),
+        (grant("{ table = \"Contact\", verbs = [\"read\"] }"), 5, "\"Contact\" is not a table"),
+        (
+            grant("{ table = \"t\", verbs = [\"read\"], columns = [\"CreditLimit\"] }"),
+            5,
+            "is not a column",
+        ),
+        (grant("{ message = \"setstate\" }"), 5, "'setstate' is none of SetState"),
         (grant("{ message = \"A\", columns = [\"a\"] }"), 5, "'columns' does not belong"),
         (grant("{ message = \"A\", value = 3 }"), 5, "'value' does not belong"),
         (grant("{ message = \"A\", bytes_max = 3 }"), 5, "'bytes_max' does not belong"),
