@@ -5,8 +5,8 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::machine::SystemRandom;
+use crate::owned_file;
 use crate::sign_in::{Credentials, SignIn};
-use crate::trust;
 use offstage_model::Uuid;
 use offstage_replication::device_key::DeviceKey;
 use offstage_replication::{HttpLink, HttpOptions, ServerLink};
@@ -52,7 +52,7 @@ impl Connection {
     pub(crate) fn save(&self, data: &Path) -> Result<(), CliError> {
         let json = serde_json::to_vec_pretty(self)
             .expect("BUG: four plain fields always have a JSON form");
-        trust::write(&path(data), &json)
+        owned_file::write(&path(data), &json)
     }
 
     /// The link to the server, signed in by the device's key.

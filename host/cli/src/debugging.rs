@@ -5,7 +5,7 @@
 
 use crate::error::CliError;
 use crate::output::complain;
-use crate::trust;
+use crate::owned_file;
 use crate::workspace::Workspace;
 use clap::{ArgAction, Args};
 use offstage_sandbox::DebugPlugins;
@@ -92,7 +92,7 @@ fn allow_attaching() {
 pub(crate) fn gdb_script(folder: &Path) -> Result<PathBuf, CliError> {
     let path = folder.join("offstage_gdb.py");
     if std::fs::read_to_string(&path).ok().as_deref() != Some(GDB_SCRIPT) {
-        trust::write(&path, GDB_SCRIPT.as_bytes())?;
+        owned_file::write(&path, GDB_SCRIPT.as_bytes())?;
     }
     Ok(path)
 }

@@ -20,6 +20,7 @@ mod machine;
 mod mailbox_door;
 mod outlook_link;
 mod output;
+mod owned_file;
 mod policy_file;
 mod progress;
 mod requests;

@@ -4,7 +4,7 @@
 
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::trust;
+use crate::owned_file;
 use offstage_policy::PolicyFile;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub(crate) fn path(data: &Path) -> PathBuf {
 /// The policy file of a data directory. A missing one grants nothing.
 pub(crate) fn load(data: &Path) -> Result<PolicyFile, CliError> {
     let path = path(data);
-    let text = trust::text(&path)?;
+    let text = owned_file::text(&path)?;
     if text.is_empty() {
         return Ok(PolicyFile::missing(&path.display().to_string()));
     }
@@ -39,17 +39,7 @@ pub(crate) fn grant(
     rules: &[String],
 ) -> Result<PolicyFile, CliError> {
     let path = path(data);
-    let mut text = trust::text(&path)?;
-    if text.is_empty() {
-        text.push_str("# What plug-ins may do in this data directory. No rule: denied.\n");
-    }
-    if !text.ends_with('\n') {
-        text.push('\n');
-    }
-    text.push('\n');
-    text.push_str(&PolicyFile::grant_lines(package, reason, rules));
-    // Read back before it counts, so that a grant never makes the file unreadable.
-    let policy = parse(&path, &text)?;
-    trust::write(&path, text.as_bytes())?;
-    Ok(policy)
+    let title = "What plug-ins may do in this data directory.";
+    let lines = PolicyFile::grant_lines(package, reason, rules);
+    owned_file::append(&path, title, &lines, |text| parse(&path, text))
 }

@@ -6,8 +6,8 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::owned_file;
 use crate::progress::{Event, replay};
-use crate::trust;
 use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -62,7 +62,7 @@ impl Notice {
     pub(crate) fn put(data: &Path, running: &Running) -> Result<Self, CliError> {
         let json =
             serde_json::to_vec_pretty(running).expect("BUG: plain fields always have a JSON form");
-        trust::write(&path(data), &json)?;
+        owned_file::write(&path(data), &json)?;
         Ok(Self(path(data)))
     }
 }

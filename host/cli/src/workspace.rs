@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::machine::{SystemClock, SystemRandom};
-use crate::{bootstrap, policy_file, trust};
+use crate::{bootstrap, owned_file, policy_file, trust};
 use cap_std::ambient_authority;
 use offstage_model::{Catalog, Clock, Fault, Randomness, Request, Response, Uuid};
 use offstage_pipeline::{
@@ -64,7 +64,7 @@ pub(crate) fn claim(data: &Path, role: Role) -> Result<(), CliError> {
         Role::Server => "server\n",
         Role::Device => "device\n",
     };
-    trust::write(&data.join(ROLE_FILE), text.as_bytes())
+    owned_file::write(&data.join(ROLE_FILE), text.as_bytes())
 }
 
 /// Makes the directory, readable by its owner only.
@@ -256,6 +256,6 @@ fn cache_key(data: &Path) -> Result<[u8; 32], CliError> {
     }
     let mut key = [0; 32];
     SystemRandom.fill(&mut key);
-    trust::write(&path, hex::encode(key).as_bytes())?;
+    owned_file::write(&path, hex::encode(key).as_bytes())?;
     Ok(key)
 }

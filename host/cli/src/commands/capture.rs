@@ -5,7 +5,7 @@
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Output, counted, grouped, shortened, yes_no};
-use crate::trust;
+use crate::owned_file;
 use crate::values::FileArgument;
 use crate::workspace::Workspace;
 use base64::Engine as _;
@@ -240,7 +240,7 @@ fn show(capture: &Document) -> Result<Output, CliError> {
 
 fn export(workspace: &Workspace, id: &str, file: &FileArgument) -> Result<Output, CliError> {
     let captures = found_all(workspace, id)?;
-    trust::write(&file.0, &CaptureFile::write(&captures))?;
+    owned_file::write(&file.0, &CaptureFile::write(&captures))?;
     let count = counted(captures.len() as u64, "capture", "captures");
     let json = json!({ "file": file.0, "captures": captures.len() });
     let path = file.0.display();

@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::sign_in::{self, Credentials};
 use crate::values::FileArgument;
 use crate::workspace::{self, Workspace};
-use crate::{progress, trust};
+use crate::{owned_file, progress};
 use clap::Args;
 use offstage_pipeline::Side;
 use offstage_replication::{Device, DeviceKey, DeviceOptions};
@@ -67,7 +67,7 @@ impl Connect {
         let first = self.credentials(about.any_token)?;
         workspace::make_folder(data)?;
         let key = self.key(data)?;
-        trust::write(&key_path(data), key.to_pem().as_bytes())?;
+        owned_file::write(&key_path(data), key.to_pem().as_bytes())?;
         let pipeline = workspace::pipeline(data, Side::Device, DebugPlugins::None)?;
         let options = DeviceOptions { pipeline, link: connection::link(url, first) };
         let device = Device::open(options)?;

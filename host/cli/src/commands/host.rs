@@ -9,7 +9,7 @@ use crate::listen::{self, Listen};
 use crate::machine::random_hex;
 use crate::mailbox_door::MailboxDoor;
 use crate::output::{Output, complain};
-use crate::trust;
+use crate::owned_file;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Catalog, Fault, Request, Response};
@@ -168,7 +168,7 @@ fn api_token(data: &Path) -> Result<String, CliError> {
         return Ok(text.trim().to_owned());
     }
     let token = random_hex::<32>();
-    trust::write(&path, format!("{token}\n").as_bytes())?;
+    owned_file::write(&path, format!("{token}\n").as_bytes())?;
     Ok(token)
 }
 

@@ -4,7 +4,7 @@ use crate::build::{self, Kind};
 use crate::commands::policy::read;
 use crate::error::CliError;
 use crate::output::{Output, grouped};
-use crate::trust;
+use crate::owned_file;
 use crate::values::FileArgument;
 use clap::Args;
 use serde::{Deserialize, Serialize};
@@ -37,7 +37,7 @@ impl Build {
         };
         // What no host could read is not written.
         let content = read(&out, &built.component)?;
-        trust::write(&out.0, &built.component)?;
+        owned_file::write(&out.0, &built.component)?;
         let declared = &content.declaration;
         let json = json!({
             "package": declared.package, "version": declared.version, "sha256": content.sha256,

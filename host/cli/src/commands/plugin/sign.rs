@@ -7,7 +7,7 @@ use crate::commands::policy::read;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
-use crate::trust;
+use crate::owned_file;
 use crate::values::FileArgument;
 use clap::Args;
 use minisign::{KeyPair, PublicKey, SecretKey, SecretKeyBox};
@@ -74,9 +74,9 @@ impl Keygen {
         };
         let pair = pair.map_err(|error| broken(&error))?;
         let text = pair.sk.to_box(None).map_err(|error| broken(&error))?.into_string();
-        trust::write(&secret, text.as_bytes())?;
+        owned_file::write(&secret, text.as_bytes())?;
         let text = pair.pk.to_box().map_err(|error| broken(&error))?.into_string();
-        trust::write(&public, text.as_bytes())?;
+        owned_file::write(&public, text.as_bytes())?;
         let key = pair.pk.to_base64();
         let json = json!({ "secret": secret, "public": public, "key": key });
         Ok(Output::new(json)
@@ -94,7 +94,7 @@ impl Manifest {
         let bytes = self.file.read()?;
         let manifest = manifest(&read(&self.file, &bytes)?);
         if let Some(out) = &self.out {
-            trust::write(&out.0, &manifest)?;
+            owned_file::write(&out.0, &manifest)?;
         }
         let text = String::from_utf8_lossy(&manifest).into_owned();
         let json: serde_json::Value = serde_json::from_slice(&manifest)
@@ -122,7 +122,7 @@ impl Sign {
         // What cannot be read back is not written.
         let again = PackageFile::read(&signed).map_err(|error| CliError::from(error.fault()))?;
         let out = self.out.as_ref().unwrap_or(&self.file);
-        trust::write(&out.0, &signed)?;
+        owned_file::write(&out.0, &signed)?;
         let package = &again.declaration.package;
         let json = json!({
             "package": package, "version": again.declaration.version, "sha256": again.sha256,

@@ -63,6 +63,8 @@ fn pin(
     let (package, sha256) = (&content.declaration.package, &content.sha256);
     let known = decision(workspace, &content)?;
     let text = if known.is_allowed() {
+        // Perhaps by a file that changed after this process had read it.
+        workspace.pipeline().set_trust(trust::load(&workspace.data)?);
         format!("{package} is allowed already.")
     } else {
         let trust = trust::pin(&workspace.data, package, sha256, reason)?;

@@ -6,7 +6,7 @@
 use super::arguments::Secret;
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::{trust, workspace};
+use crate::{owned_file, workspace};
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -116,7 +116,7 @@ impl Stores {
         self.version = VERSION;
         let json =
             serde_json::to_vec_pretty(self).expect("BUG: plain fields always have a JSON form");
-        trust::write(&data.join(FILE), &json)
+        owned_file::write(&data.join(FILE), &json)
     }
 
     /// The store in use; none stands for the embedded mailbox.
@@ -141,7 +141,7 @@ pub(super) fn folder(data: &Path, name: &str) -> PathBuf {
 pub(super) fn make(folder: &Path, secret: Option<&Secret>) -> Result<(), CliError> {
     workspace::make_folder(folder)?;
     match secret {
-        Some(secret) => trust::write(&folder.join(SECRET), secret.0.as_bytes()),
+        Some(secret) => owned_file::write(&folder.join(SECRET), secret.0.as_bytes()),
         None => Ok(()),
     }
 }
