@@ -10,6 +10,11 @@ mod common;
 #[allow(dead_code, reason = "the tests of the stores themselves use the rest")]
 #[path = "../../mailstores/tests/stores/dovecot.rs"]
 mod dovecot;
+#[path = "common/graph.rs"]
+mod graph;
+#[allow(dead_code, reason = "the tests of the stores themselves use the rest")]
+#[path = "../../mailstores/tests/stores/graph_double.rs"]
+mod graph_double;
 #[allow(dead_code, reason = "the tests of the stores themselves use the rest")]
 #[path = "../../mailstores/tests/stores/servers.rs"]
 mod servers;
@@ -182,6 +187,44 @@ fn what_is_wrong_with_a_store_is_told_before_it_is_kept() {
     assert_eq!(waits.exit, 6, "{waits:?}");
     assert_eq!(device.json(&["outlook", "status"]).good()["pairs"], 1);
     assert_eq!(rows(&device, &["query", "contact", "--select", "lastname"]), 1);
+}
+
+#[test]
+fn graph_is_added_with_a_token_and_synchronised_both_ways() {
+    let double = graph_double::Double::default();
+    let url = graph::serve(&double);
+    let (_server, _serving, device) = pair();
+    let token = device.file("token", "token-1");
+    device.good(&["outlook", "store", "add", "graph", &url, "--secret-file", &token]);
+    device.good(&["outlook", "client", "set", "primary"]);
+    let record = device.make(&["contact", "firstname=Ann", "lastname=Lee"]);
+    let start = "scheduledstart=2027-03-28T09:00:00Z";
+    device.make(&["appointment", "subject=Review", start, "scheduledend=2027-03-28T10:00:00Z"]);
+    device.good(&["outlook", "sync"]);
+    let items = device.good(&["outlook", "item", "list"]);
+    assert_eq!(items["items"].as_array().map(Vec::len), Some(2), "{items}");
+    // Somebody changes the contact in Outlook.
+    let contacts = device.good(&["outlook", "item", "list", "contact"]);
+    let item = text(&contacts["items"][0], "item");
+    let id = item.strip_prefix("contact/").unwrap();
+    {
+        let mut state = double.0.lock().unwrap();
+        let mut contact = state.item("/me/contacts", id);
+        contact["jobTitle"] = "Head of sales".into();
+        state.put("/me/contacts", id, contact);
+    }
+    device.good(&["outlook", "sync"]);
+    let row = device.good(&["get", "contact", &record]);
+    assert_eq!(row["attributes"]["jobtitle"], "Head of sales", "{row}");
+    // It asks to be left alone, and is.
+    let later = vec![("retry-after".to_owned(), "60".to_owned())];
+    double.0.lock().unwrap().faults.push_back((429, later));
+    let waits = device.json(&["outlook", "sync"]);
+    assert_eq!(waits.exit, 6, "{waits:?}");
+    let asked = double.0.lock().unwrap().asked.len();
+    let waits = device.json(&["outlook", "sync"]);
+    assert_eq!(waits.exit, 6, "{waits:?}");
+    assert_eq!(double.0.lock().unwrap().asked.len(), asked, "nothing was sent");
 }
 
 #[test]
