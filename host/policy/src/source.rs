@@ -94,7 +94,7 @@ impl<'a> Source<'a> {
         let text = sha256.get_ref();
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             let reason = format!("{text:?} is not a SHA-256 hash");
-            let hint = "Give 64 hex digits: `offstage plugin show FILE.wasm` prints them.";
+            let hint = "Give 64 hex digits: `offstage plugin manifest FILE.wasm` prints them.";
             return Err(self.error(sha256.span(), reason, hint));
         }
         Ok(text.to_ascii_lowercase())
