@@ -13,7 +13,7 @@ use offstage_model::registration::{
 };
 use offstage_model::request::message;
 use offstage_model::{Fault, code};
-use offstage_policy::{CapabilitySet, Decision, decide};
+use offstage_policy::{CapabilitySet, Decision, RegistrationDenial, decide};
 use offstage_sandbox::PackageFile;
 use offstage_store::Tx;
 use semver::Version;
@@ -124,6 +124,7 @@ impl Pipeline {
                 return Err(duplicate_key(&step.key));
             }
             notices.extend(check_step(tx.catalog(), step)?);
+            self.require_registration(&package.id, step)?;
             steps.push(Step {
                 id: step_id(&step.key),
                 package: package.id.clone(),
@@ -154,6 +155,40 @@ impl Pipeline {
             )
             .hint(hint)),
         }
+    }
+
+    /// Refuses a step that the policy does not let the package have (attack D11).
+    fn require_registration(&self, package: &str, step: &StepDeclaration) -> Result<(), Fault> {
+        let denied = self.with_keys(|keys| keys.policy.may_register(package, step));
+        let Err(RegistrationDenial { reason, rule }) = denied else {
+            return Ok(());
+        };
+        let text = format!(
+            "The policy does not allow the step '{}' of the package '{package}': {reason}.",
+            step.key
+        );
+        let hint = match rule.as_str() {
+            "" => format!(
+                "An entry [[registration]] of the policy file, with package = \"{package}\" and ranks = [{0}, {0}], allows it.",
+                step.rank
+            ),
+            rule => format!("The entry at {rule} says what is allowed."),
+        };
+        Err(Fault::new(code::PRIVILEGE_DENIED, text).hint(hint))
+    }
+
+    /// Registered steps that the policy would not let anybody register now, each with the reason.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn steps_outside_policy(&self) -> Result<Vec<(String, RegistrationDenial)>, Fault> {
+        let registry = self.registry()?;
+        let outside = |step: &Arc<Step>| {
+            let denied =
+                self.with_keys(|keys| keys.policy.may_register(&step.package, &step.declaration));
+            Some((step.declaration.key.clone(), denied.err()?))
+        };
+        Ok(registry.steps.iter().filter_map(outside).collect())
     }
 
     /// Takes packages and steps as they are, in place of all that are registered: a device takes
@@ -203,6 +238,7 @@ impl Pipeline {
             return Err(duplicate_key(&declaration.key));
         }
         let notices = check_step(tx.catalog(), &declaration)?;
+        self.require_registration(package, &declaration)?;
         let step = Step {
             id: step_id(&declaration.key),
             package: package.to_owned(),
@@ -250,6 +286,7 @@ impl Pipeline {
             StepChange::SecureConfiguration(text) => step.declaration.secure_configuration = text,
         }
         check_step(tx.catalog(), &step.declaration)?;
+        self.require_registration(&step.package, &step.declaration)?;
         tx.put_step(&step)?;
         tx.commit()?;
         Ok(step)

@@ -3,7 +3,7 @@
 //! Made once per package and registry; asking is a few look-ups. Never looks at the order of the
 //! rules, and never answers yes when a rule is missing.
 
-use crate::{Capability, CapabilitySet, Limit, PolicyFile, Quota, Rule};
+use crate::{Capability, CapabilitySet, Ceiling, Limit, PolicyFile, Quota, Rule};
 use offstage_model::registration::CapabilityDeclaration;
 
 /// Whose package it is, for the selection of rules.
@@ -14,7 +14,7 @@ pub struct Holder<'a> {
     /// The publisher that signed it; `None` for a pinned one.
     pub publisher: Option<&'a str>,
     /// What bounds the publisher; `None` for a pinned package, whose content the operator chose.
-    pub ceiling: Option<&'a CapabilitySet>,
+    pub ceiling: Option<&'a Ceiling>,
 }
 
 /// What one package may do here.
@@ -25,7 +25,7 @@ pub struct Permissions {
     requested: CapabilitySet,
     granted: CapabilitySet,
     denied: CapabilitySet,
-    ceiling: Option<CapabilitySet>,
+    ceiling: Option<Ceiling>,
 }
 
 /// The answer to one question, with the rule that gave it.
@@ -123,7 +123,10 @@ impl Permissions {
         self.denied.touches(capability).is_none()
             && self.requested.covers(capability).is_some()
             && self.granted.covers(capability).is_some()
-            && self.ceiling.as_ref().is_none_or(|ceiling| ceiling.covers(capability).is_some())
+            && self
+                .ceiling
+                .as_ref()
+                .is_none_or(|ceiling| ceiling.allows.covers(capability).is_some())
     }
 
     /// Whether the package may do this, and by which rule.
@@ -132,7 +135,8 @@ impl Permissions {
         let requested = self.requested.covers(capability);
         let denied = self.denied.touches(capability);
         let granted = self.granted.covers(capability);
-        let above = self.ceiling.as_ref().filter(|ceiling| ceiling.covers(capability).is_none());
+        let above =
+            self.ceiling.as_ref().filter(|ceiling| ceiling.allows.covers(capability).is_none());
         let (cause, rule, remedy) = match (denied, requested, granted, above) {
             (Some(rule), ..) => {
                 let remedy = format!("Narrow or remove the rule at {}.", rule.place);
@@ -151,11 +155,10 @@ impl Permissions {
                 let remedy = format!("Add to {}:\n{lines}", self.policy_name());
                 (DenialCause::NotGranted, self.policy_name().to_owned(), remedy)
             }
-            (None, Some(_), Some(_), Some(_)) => {
-                let line = capability.rule_line();
-                let remedy =
-                    format!("Add to the ceiling of its publisher in the trust file: {line}");
-                (DenialCause::AboveCeiling, "the publisher's ceiling".to_owned(), remedy)
+            (None, Some(_), Some(_), Some(ceiling)) => {
+                let (place, line) = (&ceiling.place, capability.rule_line());
+                let remedy = format!("Add to the ceiling of its publisher at {place}: {line}");
+                (DenialCause::AboveCeiling, place.clone(), remedy)
             }
             (None, Some(_), Some(rule), None) => return PolicyDecision::Allowed(rule.clone()),
         };
@@ -177,7 +180,7 @@ impl Permissions {
     #[must_use]
     pub fn limit(&self, limit: Limit, default: u64) -> u64 {
         let granted = self.granted.limit(limit).unwrap_or(default);
-        let ceiling = self.ceiling.as_ref().and_then(|ceiling| ceiling.limit(limit));
+        let ceiling = self.ceiling.as_ref().and_then(|ceiling| ceiling.allows.limit(limit));
         let bounds = [self.requested.limit(limit), ceiling];
         bounds.into_iter().flatten().fold(granted, u64::min)
     }
@@ -185,7 +188,7 @@ impl Permissions {
     /// The quota of a directory: the strictest of what was requested, granted and the ceiling.
     #[must_use]
     pub fn quota(&self, directory: &str) -> Quota {
-        let ceiling = self.ceiling.as_ref().map(|ceiling| ceiling.quota(directory));
+        let ceiling = self.ceiling.as_ref().map(|ceiling| ceiling.allows.quota(directory));
         let quota = self.requested.quota(directory).min(self.granted.quota(directory));
         quota.min(ceiling.unwrap_or_default())
     }

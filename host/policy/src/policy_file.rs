@@ -2,9 +2,10 @@
 //!
 //! Never keeps a part of a file that has an error anywhere.
 
+use crate::registration::{self, Registration, RegistrationDenial, RegistrationForm};
 use crate::source::Source;
 use crate::{Capability, CapabilitySet, PackagePattern, PolicyError};
-use offstage_model::registration::CapabilityDeclaration;
+use offstage_model::registration::{CapabilityDeclaration, StepDeclaration};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -14,8 +15,10 @@ pub const POLICY_FILE_BYTES_MAX: usize = 1 << 20;
 /// The most entries of each kind in one file.
 const ENTRIES_MAX: usize = 10_000;
 const KEYS: &str = "[[grant]] with package = \"…\" or publisher = \"…\", reason = \"…\" and allow \
-                    = […]; [[deny]] with package = \"…\", reason = \"…\" and deny = […]; and \
-                    [[directory]] with name = \"…\" and path = \"…\"";
+                    = […]; [[deny]] with package = \"…\", reason = \"…\" and deny = […]; \
+                    [[registration]] with package = \"…\", reason = \"…\" and any of messages, \
+                    tables, stages and ranks; and [[directory]] with name = \"…\" and path = \
+                    \"…\"";
 
 /// A parsed policy file. The default has no file and no rules: nothing is granted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +27,7 @@ pub struct PolicyFile {
     missing: bool,
     grants: Vec<Grant>,
     denies: Vec<Deny>,
+    registrations: Vec<Registration>,
     directories: BTreeMap<String, Directory>,
 }
 
@@ -78,6 +82,8 @@ struct FileForm {
     #[serde(default)]
     deny: Vec<Spanned<DenyForm>>,
     #[serde(default)]
+    registration: Vec<Spanned<RegistrationForm>>,
+    #[serde(default)]
     directory: Vec<Spanned<DirectoryForm>>,
 }
 
@@ -121,11 +127,15 @@ impl PolicyFile {
         let form: FileForm = source.form(POLICY_FILE_BYTES_MAX, KEYS)?;
         source.at_most("grants", form.grant.len(), ENTRIES_MAX)?;
         source.at_most("deny entries", form.deny.len(), ENTRIES_MAX)?;
+        source.at_most("registration entries", form.registration.len(), ENTRIES_MAX)?;
         source.at_most("directories", form.directory.len(), ENTRIES_MAX)?;
         let grants = form.grant.into_iter().map(|entry| grant(&source, entry));
         let denies = form.deny.into_iter().map(|entry| deny(&source, entry));
         let (grants, denies) =
             (grants.collect::<Result<_, _>>()?, denies.collect::<Result<_, _>>()?);
+        let registrations = form.registration.into_iter();
+        let registrations = registrations.map(|entry| Registration::of(&source, entry));
+        let registrations = registrations.collect::<Result<_, _>>()?;
         let mut directories = BTreeMap::new();
         for entry in form.directory {
             let span = entry.span();
@@ -136,7 +146,14 @@ impl PolicyFile {
             }
             directories.insert(directory.name.clone(), directory);
         }
-        Ok(Self { file: file.to_owned(), missing: false, grants, denies, directories })
+        Ok(Self {
+            file: file.to_owned(),
+            missing: false,
+            grants,
+            denies,
+            registrations,
+            directories,
+        })
     }
 
     /// The file's name; empty for the default.
@@ -161,6 +178,25 @@ impl PolicyFile {
     #[must_use]
     pub fn denies(&self) -> &[Deny] {
         &self.denies
+    }
+
+    /// All entries about registration, in the order of the file.
+    #[must_use]
+    pub fn registrations(&self) -> &[Registration] {
+        &self.registrations
+    }
+
+    /// Whether a step of a package may be registered here.
+    ///
+    /// # Errors
+    /// It is outside of what the entries about the package allow, or, without any, its rank is
+    /// below 1.
+    pub fn may_register(
+        &self,
+        package: &str,
+        step: &StepDeclaration,
+    ) -> Result<(), RegistrationDenial> {
+        registration::decide(&self.registrations, package, step)
     }
 
     /// The directory that grants know under this name.
@@ -213,7 +249,7 @@ fn grant(source: &Source<'_>, entry: Spanned<GrantForm>) -> Result<Grant, Policy
     }
     let reason = source.reason(form.reason, "Say why this is granted.")?;
     Ok(Grant {
-        package: form.package.map(|package| pattern(source, package)).transpose()?,
+        package: form.package.map(|package| source.pattern(package)).transpose()?,
         publisher: form.publisher.map(Spanned::into_inner),
         line,
         rules: form.allow.iter().map(|item| item.get_ref().clone()).collect(),
@@ -231,7 +267,7 @@ fn deny(source: &Source<'_>, entry: Spanned<DenyForm>) -> Result<Deny, PolicyErr
         return Err(source.error(limit.span(), text, "Grant the limit with another value."));
     }
     Ok(Deny {
-        package: pattern(source, form.package)?,
+        package: source.pattern(form.package)?,
         line,
         rules: form.deny.iter().map(|item| item.get_ref().clone()).collect(),
         deny: source.capabilities(form.deny, &reason)?,
@@ -255,12 +291,4 @@ fn directory(source: &Source<'_>, entry: Spanned<DirectoryForm>) -> Result<Direc
         return Err(source.error(form.path.span(), reason, "Write the whole path."));
     }
     Ok(Directory { name: form.name.into_inner(), path: form.path.into_inner(), line })
-}
-
-fn pattern(source: &Source<'_>, text: Spanned<String>) -> Result<PackagePattern, PolicyError> {
-    PackagePattern::parse(text.get_ref()).ok_or_else(|| {
-        let reason = format!("{:?} names no packages", text.get_ref());
-        let hint = "Give a package id, a prefix such as \"acme/*\", or \"*\".";
-        source.error(text.span(), reason, hint)
-    })
 }

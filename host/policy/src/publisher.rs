@@ -31,11 +31,20 @@ pub struct Publisher {
     /// Until when the key counts; the first moment at which it does not.
     pub valid_until: Option<Timestamp>,
     /// The most that packages of the publisher can be granted.
-    pub ceiling: CapabilitySet,
+    pub ceiling: Ceiling,
     /// Why.
     pub reason: String,
     /// The line of the entry, counted from 1.
     pub line: usize,
+}
+
+/// The most that packages of a publisher can be granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ceiling {
+    /// What that is.
+    pub allows: CapabilitySet,
+    /// Where it is written, as `file:line`.
+    pub place: String,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +55,7 @@ pub(crate) struct PublisherForm {
     packages: Spanned<Vec<Spanned<String>>>,
     valid_from: Option<Spanned<Datetime>>,
     valid_to: Option<Spanned<Datetime>>,
-    ceiling: Vec<Spanned<CapabilityDeclaration>>,
+    ceiling: Spanned<Vec<Spanned<CapabilityDeclaration>>>,
     reason: Spanned<String>,
 }
 
@@ -80,13 +89,17 @@ impl Publisher {
             return Err(source.error(span, reason, "Swap valid_from and valid_to."));
         }
         let reason = source.reason(form.reason, "Say why this publisher is trusted.")?;
+        let ceiling = Ceiling {
+            place: source.place(form.ceiling.span().start),
+            allows: source.capabilities(form.ceiling.into_inner(), &reason)?,
+        };
         Ok(Self {
             name: form.name.into_inner(),
             key: key(source, form.key)?,
             packages,
             valid_from,
             valid_until,
-            ceiling: source.capabilities(form.ceiling, &reason)?,
+            ceiling,
             reason,
             line,
         })

@@ -3,7 +3,7 @@
 //! Never keeps the text.
 
 use crate::rule::Subject;
-use crate::{CapabilitySet, PolicyError, Rule};
+use crate::{CapabilitySet, PackagePattern, PolicyError, Rule};
 use offstage_model::registration::CapabilityDeclaration;
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -88,6 +88,15 @@ impl<'a> Source<'a> {
             return Err(self.error(package.span(), reason, hint));
         }
         Ok(package.into_inner())
+    }
+
+    /// Which packages an entry is about.
+    pub(crate) fn pattern(&self, text: Spanned<String>) -> Result<PackagePattern, PolicyError> {
+        PackagePattern::parse(text.get_ref()).ok_or_else(|| {
+            let reason = format!("{:?} names no packages", text.get_ref());
+            let hint = "Give a package id, a prefix such as \"acme/*\", or \"*\".";
+            self.error(text.span(), reason, hint)
+        })
     }
 
     pub(crate) fn sha256(&self, sha256: Spanned<String>) -> Result<String, PolicyError> {

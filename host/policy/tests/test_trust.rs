@@ -115,7 +115,7 @@ fn damaged_files_are_refused_with_the_line_and_a_hint() {
 }
 
 #[test]
-fn a_file_cut_off_at_any_byte_allows_nothing_more() {
+fn atk_e01_a_trust_file_cut_off_at_any_byte_allows_nothing_more() {
     let text = TrustFile::pin_lines("a/b", HASH, "built here");
     for end in 0..text.len() - 2 {
         let Ok(trust) = TrustFile::parse(&text[..end], "trust.toml") else {
@@ -126,7 +126,7 @@ fn a_file_cut_off_at_any_byte_allows_nothing_more() {
 }
 
 #[test]
-fn the_order_of_the_rules_does_not_matter() {
+fn atk_e04_the_order_of_the_rules_does_not_matter() {
     let first = TrustFile::pin_lines("a/b", HASH, "one");
     let second = TrustFile::pin_lines("a/b", OTHER, "two");
     for text in [format!("{first}{second}"), format!("{second}{first}")] {
