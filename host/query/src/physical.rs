@@ -30,7 +30,13 @@ pub const TARGET_SUFFIX: &str = "__table";
 /// The quoted SQL name of a catalog table.
 #[must_use]
 pub fn table_name(table: &str) -> String {
-    quoted(&format!("t_{table}"))
+    quoted(&bare_table_name(table))
+}
+
+/// The SQL name of a catalog table, as a database reports it.
+#[must_use]
+pub fn bare_table_name(table: &str) -> String {
+    format!("t_{table}")
 }
 
 /// An identifier in quotes. Catalog names hold no quote; doubling them keeps this safe regardless.

@@ -85,14 +85,19 @@ impl Tx {
         })
     }
 
-    /// The next changes, in order.
+    /// The next changes after the one of the number `after`, in order.
     ///
     /// # Errors
     /// The database fails.
-    pub fn file_effects(&mut self, rows_max: usize) -> Result<Vec<FileEffect>, StoreError> {
+    pub fn file_effects(
+        &mut self,
+        after: u64,
+        rows_max: usize,
+    ) -> Result<Vec<FileEffect>, StoreError> {
         let sql = "SELECT number, package, directory, path, contents FROM os_file_effect
-                   ORDER BY number LIMIT ?1";
-        self.sql_rows("file effect", sql, &[crate::cells::limit(rows_max)], |cells| {
+                   WHERE number > ?1 ORDER BY number LIMIT ?2";
+        let after = SqlValue::Integer(i64::try_from(after).unwrap_or(i64::MAX));
+        self.sql_rows("file effect", sql, &[after, crate::cells::limit(rows_max)], |cells| {
             Ok(FileEffect {
                 number: cells.unsigned()?,
                 package: cells.text()?,

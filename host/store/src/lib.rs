@@ -12,6 +12,7 @@ pub mod changes;
 pub mod conflicts;
 mod digest;
 mod error;
+mod fence;
 pub mod file_effects;
 pub mod journal;
 mod location;

@@ -3,6 +3,7 @@
 use crate::backend::sqlite::Sqlite;
 use crate::backend::{RowSink, Session};
 use crate::cells::Cells;
+use crate::fence::Fence;
 use crate::schema::{Schema, TablePlan};
 use crate::{Role, Store, StoreError};
 use offstage_model::Catalog;
@@ -170,6 +171,17 @@ impl Tx {
         sink: RowSink<'_>,
     ) -> Result<(), StoreError> {
         self.guarded(|session| session.query(sql, params, sink))
+    }
+
+    /// Runs a query that reads what `fence` allows only, and hands every row to `sink`.
+    pub(crate) fn sql_query_within(
+        &mut self,
+        fence: Fence,
+        sql: &str,
+        params: &[SqlValue],
+        sink: RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        self.guarded(|session| session.query_within(fence, sql, params, sink))
     }
 
     /// Runs a query and collects what `read` makes of its rows; `what` names them in errors.

@@ -3,6 +3,7 @@
 pub(crate) mod sqlite;
 
 use crate::StoreError;
+use crate::fence::Fence;
 use offstage_query::SqlValue;
 
 /// Takes one row; the cells may be moved out.
@@ -15,6 +16,14 @@ pub(crate) trait Session: Send {
     /// Runs one query and hands every row to `sink`.
     fn query(
         &mut self,
+        sql: &str,
+        params: &[SqlValue],
+        sink: RowSink<'_>,
+    ) -> Result<(), StoreError>;
+    /// Runs one query that reads what `fence` allows and nothing else; it changes nothing.
+    fn query_within(
+        &mut self,
+        fence: Fence,
         sql: &str,
         params: &[SqlValue],
         sink: RowSink<'_>,

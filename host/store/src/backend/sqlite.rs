@@ -5,6 +5,7 @@
 
 use super::{RowSink, Session};
 use crate::StoreError;
+use crate::fence::Fence;
 use offstage_query::{SqlValue, text};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
@@ -14,7 +15,7 @@ use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, Value as Owned, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Statement, ToSql, ffi};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// `PRAGMA application_id`: "OFFS".
 pub(crate) const APPLICATION_ID: i64 = 0x4F46_4653;
@@ -38,6 +39,26 @@ pub(crate) enum Purpose {
 pub(crate) struct Sqlite {
     connection: Connection,
     path: Arc<PathBuf>,
+    fence: FenceSlot,
+}
+
+/// The fence around the query that runs, where the authorizer sees it.
+type FenceSlot = Arc<Mutex<Option<Fence>>>;
+
+/// A fence that stands until this is dropped.
+struct Raised(FenceSlot);
+
+impl Raised {
+    fn new(slot: &FenceSlot, fence: Fence) -> Self {
+        *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(fence);
+        Self(Arc::clone(slot))
+    }
+}
+
+impl Drop for Raised {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 impl Sqlite {
@@ -48,8 +69,9 @@ impl Sqlite {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path.as_path(), flags)
             .map_err(|error| map_error(path, error))?;
-        configure(&mut connection, purpose).map_err(|error| map_error(path, error))?;
-        Ok(Self { connection, path: Arc::clone(path) })
+        let fence = FenceSlot::default();
+        configure(&mut connection, purpose, &fence).map_err(|error| map_error(path, error))?;
+        Ok(Self { connection, path: Arc::clone(path), fence })
     }
 
     /// The integer that a pragma of this file's own text returns.
@@ -144,6 +166,18 @@ impl Session for Sqlite {
         Ok(())
     }
 
+    fn query_within(
+        &mut self,
+        fence: Fence,
+        sql: &str,
+        params: &[SqlValue],
+        sink: RowSink<'_>,
+    ) -> Result<(), StoreError> {
+        let _raised = Raised::new(&self.fence, fence);
+        // Its own text in the cache of statements: one that was compiled without a fence is not used.
+        self.query(&format!("/*within*/{sql}"), params, sink)
+    }
+
     fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         self.connection.execute_batch(sql).map_err(|error| self.failed(error))
     }
@@ -171,7 +205,11 @@ fn check_library() -> Result<(), StoreError> {
     Ok(())
 }
 
-fn configure(connection: &mut Connection, purpose: Purpose) -> rusqlite::Result<()> {
+fn configure(
+    connection: &mut Connection,
+    purpose: Purpose,
+    fence: &FenceSlot,
+) -> rusqlite::Result<()> {
     connection.busy_timeout(std::time::Duration::from_millis(BUSY_TIMEOUT_MS))?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -203,19 +241,37 @@ fn configure(connection: &mut Connection, purpose: Purpose) -> rusqlite::Result<
         Purpose::Write => "PRAGMA cache_size = -16384;",
         Purpose::Read => "PRAGMA cache_size = -4096; PRAGMA query_only = ON;",
     })?;
-    connection.authorizer(Some(authorize))
+    let fence = Arc::clone(fence);
+    connection.authorizer(Some(move |context: AuthContext<'_>| {
+        match &*fence.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(fence) => authorize_within(fence, &context.action),
+            None => authorize(&context.action),
+        }
+    }))
+}
+
+/// What a fenced query may do: read its tables, and compute.
+fn authorize_within(fence: &Fence, action: &AuthAction<'_>) -> Authorization {
+    match action {
+        AuthAction::Select => Authorization::Allow,
+        AuthAction::Read { table_name, .. } if fence.allows(table_name) => Authorization::Allow,
+        AuthAction::Function { function_name } if *function_name != "load_extension" => {
+            Authorization::Allow
+        }
+        _ => Authorization::Deny,
+    }
 }
 
 /// All SQL is this program's own; this is the second fence, should a statement ever slip through.
-fn authorize(context: AuthContext<'_>) -> Authorization {
-    match context.action {
+fn authorize(action: &AuthAction<'_>) -> Authorization {
+    match action {
         AuthAction::Attach { .. }
         | AuthAction::Detach { .. }
         | AuthAction::CreateVtable { .. }
         | AuthAction::DropVtable { .. }
         | AuthAction::CreateView { .. }
         | AuthAction::CreateTrigger { .. } => Authorization::Deny,
-        AuthAction::Pragma { pragma_name, .. } => match pragma_name {
+        AuthAction::Pragma { pragma_name, .. } => match *pragma_name {
             "application_id" | "user_version" | "quick_check" | "integrity_check"
             | "table_info" | "wal_checkpoint" => Authorization::Allow,
             _ => Authorization::Deny,
