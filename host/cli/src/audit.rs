@@ -1,4 +1,5 @@
-//! `audit.jsonl` in the data directory: what the policy denied to plug-ins, a line each.
+//! `audit.jsonl` in the data directory: what the policy denied to plug-ins, and which were
+//! suspended or resumed, a line each.
 //!
 //! Bounded: a full file becomes `audit.1.jsonl`, in place of the one before. Never fails a request.
 

@@ -120,10 +120,21 @@ impl Outbox {
     /// # Errors
     /// The store fails; what was sent until then is sent again, with the same idempotency key.
     pub fn round(&self) -> Result<Round, Fault> {
+        self.round_while(|| true)
+    }
+
+    /// Sends what is due, one after the other, and asks before each whether to go on.
+    ///
+    /// # Errors
+    /// As [`Outbox::round`].
+    pub fn round_while(&self, goes_on: impl Fn() -> bool) -> Result<Round, Fault> {
         let now = self.clock.now();
         let due = self.store.read()?.outbox_due(now, self.limits.round_max)?;
         let mut round = Round::default();
         for row in due {
+            if !goes_on() {
+                break;
+            }
             let fate = self.attempt(&row)?;
             match &fate {
                 Fate::Sent { .. } => round.sent += 1,

@@ -2,7 +2,7 @@
 
 use crate::outbox::Outbox;
 use std::io;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ impl Worker {
         let (stop, stopped) = channel::<()>();
         let work = move || {
             while stopped.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
-                if let Err(fault) = outbox.round() {
+                let goes_on = || stopped.try_recv() != Err(TryRecvError::Disconnected);
+                if let Err(fault) = outbox.round_while(goes_on) {
                     tracing::warn!(%fault, "the outbox cannot be worked through");
                 }
             }

@@ -1,4 +1,5 @@
-//! Audit records: one for each denial of the policy, as a line of JSON.
+//! Audit records: each denial of the policy, each suspension of a plug-in and its end, as a line of
+//! JSON.
 //!
 //! They are for the operator; a plug-in learns only that it may not. Never writes a file; whoever
 //! opens the pipeline passes in where records go.
@@ -6,10 +7,54 @@
 use offstage_policy::Capability;
 use serde::Serialize;
 
+/// One thing that happened to a plug-in; `event` in the line of JSON says which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum AuditRecord {
+    /// The policy denied it something.
+    Denial(DenialRecord),
+    /// The sandbox ended too many of its runs in a row: its steps refuse from now on.
+    Suspension(SuspensionRecord),
+    /// Somebody lets it run again.
+    Resumption(ResumptionRecord),
+}
+
+/// One suspension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SuspensionRecord {
+    /// When, in milliseconds since the epoch.
+    pub time: i64,
+    /// The package.
+    pub package: String,
+    /// The hash of its component.
+    pub sha256: String,
+    /// The step whose run was the last, by key.
+    pub step: String,
+    /// How many runs in a row the sandbox ended.
+    pub runs: u32,
+    /// Why it ended the last one.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// The end of a suspension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ResumptionRecord {
+    /// When, in milliseconds since the epoch.
+    pub time: i64,
+    /// The package.
+    pub package: String,
+    /// Who resumed it.
+    pub user: String,
+}
+
 /// One denial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AuditRecord {
+pub struct DenialRecord {
     /// When, in milliseconds since the epoch.
     pub time: i64,
     /// The package.
@@ -63,6 +108,6 @@ pub struct LogAudit;
 
 impl Audit for LogAudit {
     fn record(&self, record: &AuditRecord) {
-        tracing::warn!(audit = record.to_line(), "the policy denied a plug-in");
+        tracing::warn!(audit = record.to_line(), "a plug-in was held back");
     }
 }

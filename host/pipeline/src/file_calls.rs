@@ -10,6 +10,7 @@ use offstage_model::{CapabilityAnswer, Fault, code};
 use offstage_policy::{Capability, FileAccess};
 use offstage_sandbox::{FileError, FilePath, GrantedDirectory};
 use offstage_store::file_effects::FileEffect;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The largest file that is read, in bytes.
@@ -164,46 +165,61 @@ enum Carried {
 }
 
 impl Pipeline {
-    /// Carries out the file changes of committed operations, in order; those that the disk cannot
-    /// take now wait for the next call. To be called after each commit that may have some, and once
-    /// at the start.
+    /// Carries out the file changes of committed operations, those of one directory in order; what a
+    /// directory cannot take now waits for the next call, and no other directory waits with it. To be
+    /// called after each commit that may have some, after a new policy, and once at the start.
     ///
     /// # Errors
     /// The store fails.
     pub fn carry_out_file_changes(&self) -> Result<(), Fault> {
         let _one_at_a_time = self.file_changes_lock();
+        let (mut after, mut waiting) = (0, BTreeSet::new());
         loop {
-            let effects = self.store().read()?.file_effects(BATCH)?;
+            let effects = self.store().read()?.file_effects(after, BATCH)?;
+            let Some(last) = effects.last() else { return Ok(()) };
+            after = last.number;
             let mut done = Vec::new();
-            for effect in &effects {
-                match self.carry_out(effect) {
+            for effect in effects {
+                if waiting.contains(&effect.directory) {
+                    continue;
+                }
+                match self.carry_out(&effect) {
                     Carried::Done => done.push(effect.number),
-                    Carried::Later => break,
+                    Carried::Later => {
+                        waiting.insert(effect.directory);
+                    }
                 }
             }
-            if !done.is_empty() {
-                let mut tx = self.store().write()?;
-                for number in &done {
-                    tx.remove_file_effect(*number)?;
-                }
-                tx.commit()?;
-            }
-            if done.len() < effects.len() || effects.is_empty() {
-                return Ok(());
-            }
+            self.forget_file_changes(&done)?;
         }
+    }
+
+    fn forget_file_changes(&self, numbers: &[u64]) -> Result<(), Fault> {
+        if numbers.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.store().write()?;
+        for number in numbers {
+            tx.remove_file_effect(*number)?;
+        }
+        Ok(tx.commit()?)
     }
 
     fn carry_out(&self, effect: &FileEffect) -> Carried {
         let FileEffect { package, directory, path, contents, .. } = effect;
-        let door = self.file_doors().get(directory);
-        let (Some(door), Ok(parsed)) = (door, FilePath::parse(path)) else {
-            tracing::error!(
-                package,
-                directory,
-                path,
-                "a file change is dropped: no such directory"
-            );
+        let doors = self.file_doors();
+        let Some(door) = doors.get(directory) else {
+            if doors.names(directory) {
+                tracing::warn!(package, directory, path, "a file change waits for its directory");
+                return Carried::Later;
+            }
+            let reason = "the policy names no such directory any more";
+            tracing::error!(package, directory, path, reason, "a file change is dropped");
+            return Carried::Done;
+        };
+        let Ok(parsed) = FilePath::parse(path) else {
+            let reason = "its path is none";
+            tracing::error!(package, directory, path, reason, "a file change is dropped");
             return Carried::Done;
         };
         let result = match contents {

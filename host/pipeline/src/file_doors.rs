@@ -8,6 +8,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A directory that the policy names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedDirectory {
+    /// The name that grants and plug-ins use.
+    pub name: String,
+    /// Why it cannot be used on this machine.
+    pub unusable: Option<String>,
+}
+
 /// Named directories; those that cannot be used say why.
 #[derive(Debug, Default)]
 pub(crate) struct FileDoors(BTreeMap<String, Result<Arc<GrantedDirectory>, String>>);
@@ -38,11 +47,17 @@ impl FileDoors {
         self.0.get(name)?.as_ref().ok().cloned()
     }
 
-    /// Directories that cannot be used, with the reason.
-    pub(crate) fn unusable(&self) -> Vec<(String, String)> {
-        let unusable = |(name, door): (&String, &Result<_, String>)| {
-            door.as_ref().err().map(|reason| (name.clone(), reason.clone()))
+    /// Whether the policy names such a directory, usable or not.
+    pub(crate) fn names(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Every directory of the policy.
+    pub(crate) fn all(&self) -> Vec<NamedDirectory> {
+        let named = |(name, door): (&String, &Result<_, String>)| NamedDirectory {
+            name: name.clone(),
+            unusable: door.as_ref().err().cloned(),
         };
-        self.0.iter().filter_map(unusable).collect()
+        self.0.iter().map(named).collect()
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Never looks at rows: a question is answered before anything is known to exist.
 
-use crate::audit::AuditRecord;
+use crate::audit::{AuditRecord, DenialRecord};
 use crate::session::Session;
 use crate::touched::Touched;
 use offstage_model::query::PAGE_SIZE_MAX;
@@ -134,7 +134,8 @@ impl Guard {
             && let PolicyDecision::Denied(denial) = self.permissions.decide(capability)
             && self.denied.insert(denial.capability.clone())
         {
-            session.pipeline.audit().record(&self.record(session, *denial));
+            let record = AuditRecord::Denial(self.record(session, *denial));
+            session.pipeline.audit().record(&record);
         }
         let shown = capability.to_string();
         // The hint is there to be typed: no name in it may mean something to a shell.
@@ -146,8 +147,8 @@ impl Guard {
         ))
     }
 
-    fn record(&self, session: &Session, denial: Denial) -> AuditRecord {
-        AuditRecord {
+    fn record(&self, session: &Session, denial: Denial) -> DenialRecord {
+        DenialRecord {
             time: session.pipeline.clock().now().0,
             package: self.permissions.package().to_owned(),
             plugin_type: self.step.plugin_type.clone(),

@@ -36,9 +36,10 @@ mod suspension;
 mod touched;
 mod trace;
 
-pub use audit::{Audit, AuditRecord, LogAudit};
+pub use audit::{Audit, AuditRecord, DenialRecord, LogAudit, ResumptionRecord, SuspensionRecord};
 pub use caller::{CallOptions, Caller, Superseded};
 pub use capture::{CaptureMode, CapturePolicy};
+pub use file_doors::NamedDirectory;
 pub use http_calls::RecordedHttp;
 pub use options::{Limits, Organization, PipelineOptions, Side};
 pub use package::facts;

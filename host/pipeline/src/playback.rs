@@ -124,6 +124,7 @@ impl Pipeline {
             return (state.tx, result);
         }
         let kept = suspension::keep(&mut state.tx, &events, &mut traces, self.limits(), now);
+        let kept = kept.map(|suspended| self.announce_later(suspended));
         let stored =
             kept.and_then(|()| traces.iter().try_for_each(|trace| state.tx.put_trace(trace)));
         let stored = stored.and_then(|()| self.put_captures(&mut state.tx, &captures));

@@ -1,10 +1,10 @@
 //! The pipeline itself and its root operations: one request of a caller, in one transaction, with
 //! its journal entry (on a device) or its receipt (on the server).
 
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditRecord};
 use crate::caller::{CallOptions, Caller};
 use crate::capture::{CapturePolicy, PendingCapture};
-use crate::file_doors::FileDoors;
+use crate::file_doors::{FileDoors, NamedDirectory};
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::playback::DeviceClock;
@@ -75,6 +75,7 @@ struct State {
     health: Option<Arc<Health>>,
     files: Arc<FileDoors>,
     leftovers: Leftovers,
+    announcements: Vec<AuditRecord>,
     trace_level: TraceLevel,
     capture: CapturePolicy,
 }
@@ -140,6 +141,7 @@ impl Pipeline {
                 health: None,
                 files,
                 leftovers: Leftovers::default(),
+                announcements: Vec::new(),
                 trace_level,
                 capture,
             }),
@@ -342,7 +344,8 @@ impl Pipeline {
 
     fn commit(&self, mut state: SessionState) -> Result<(), Fault> {
         let now = self.clock().now();
-        suspension::keep(&mut state.tx, &state.run_events, &mut state.traces, self.limits(), now)?;
+        let (tx, traces) = (&mut state.tx, &mut state.traces);
+        let suspended = suspension::keep(tx, &state.run_events, traces, self.limits(), now)?;
         for trace in &state.traces {
             state.tx.put_trace(trace)?;
         }
@@ -351,17 +354,35 @@ impl Pipeline {
         }
         self.put_captures(&mut state.tx, &state.captures)?;
         state.tx.commit()?;
+        self.announce(suspended);
         if state.has_file_effects {
             self.after_commit();
         }
         Ok(())
     }
 
-    /// To be called after a commit of what [`Pipeline::play`] did: carries out the file changes of
-    /// plug-ins. What does not work now waits for the next commit, or the next start.
+    /// To be called after a commit of what [`Pipeline::play`] did: audits what it announced, and
+    /// carries out the file changes of plug-ins. What does not work now waits for the next commit
+    /// with such, for a new policy, or for the next start.
     pub fn after_commit(&self) {
+        let announcements = self.state_mut(|state| std::mem::take(&mut state.announcements));
+        self.announce(announcements);
         if let Err(error) = self.carry_out_file_changes() {
             tracing::error!(%error, "cannot carry out file changes");
+        }
+    }
+
+    /// Audits what is kept now.
+    pub(crate) fn announce(&self, records: Vec<AuditRecord>) {
+        for record in records {
+            self.audit().record(&record);
+        }
+    }
+
+    /// Audits this after the transaction that it comes from has committed.
+    pub(crate) fn announce_later(&self, records: Vec<AuditRecord>) {
+        if !records.is_empty() {
+            self.state_mut(|state| state.announcements.extend(records));
         }
     }
 
@@ -371,19 +392,24 @@ impl Pipeline {
         if leftovers.is_empty() {
             return;
         }
-        let mut keep = || -> Result<(), Fault> {
+        let mut keep = || -> Result<Vec<AuditRecord>, Fault> {
             let Leftovers { traces, events, captures } = &mut leftovers;
             let mut tx = self.store().write()?;
-            suspension::keep(&mut tx, events, traces, self.limits(), self.clock().now())?;
+            let (limits, now) = (self.limits(), self.clock().now());
+            let suspended = suspension::keep(&mut tx, events, traces, limits, now)?;
             for trace in traces.iter() {
                 tx.put_trace(trace)?;
             }
             tx.prune_traces(self.limits().trace_rows_max)?;
             self.put_captures(&mut tx, captures)?;
-            Ok(tx.commit()?)
+            tx.commit()?;
+            Ok(suspended)
         };
-        if let Err(error) = keep() {
-            tracing::error!(%error, "cannot keep what a rolled-back request leaves");
+        match keep() {
+            Ok(suspended) => self.announce(suspended),
+            Err(error) => {
+                tracing::error!(%error, "cannot keep what a rolled-back request leaves");
+            }
         }
     }
 
@@ -402,6 +428,7 @@ impl Pipeline {
         let leftovers = self.state_mut(|state| {
             // What was read in that transaction never was.
             state.health = None;
+            state.announcements.clear();
             std::mem::take(&mut state.leftovers)
         });
         self.keep_afterwards(leftovers);
@@ -417,10 +444,10 @@ impl Pipeline {
         Arc::clone(&self.0.state.read().unwrap_or_else(PoisonError::into_inner).files)
     }
 
-    /// Directories of the policy that cannot be used, each with the reason.
+    /// The directories that the policy names, each with the reason when it cannot be used.
     #[must_use]
-    pub fn unusable_directories(&self) -> Vec<(String, String)> {
-        self.file_doors().unusable()
+    pub fn directories(&self) -> Vec<NamedDirectory> {
+        self.file_doors().all()
     }
 
     /// Held while file changes are carried out, so that their order holds.
@@ -597,6 +624,8 @@ impl Pipeline {
             state.policy = policy.unwrap_or_else(|| std::mem::take(&mut state.policy));
             state.files = files.unwrap_or_else(|| Arc::clone(&state.files));
         });
+        // A directory that can be used again gets what waited for it.
+        self.after_commit();
     }
 
     pub(crate) fn sandbox(&self) -> &Arc<Sandbox> {

@@ -5,6 +5,7 @@
 //! refusal, which is what plug-ins are for.
 
 use crate::access::require_administrator;
+use crate::audit::{AuditRecord, ResumptionRecord, SuspensionRecord};
 use crate::caller::Caller;
 use crate::options::{Limits, Side};
 use crate::root::Pipeline;
@@ -140,14 +141,16 @@ fn reason(kind: &RunErrorKind) -> String {
     line[..line.floor_char_boundary(REASON_BYTES_MAX)].to_owned()
 }
 
-/// Writes what was counted, and says in the traces which packages are suspended from now on.
+/// Writes what was counted, and says in the traces which packages are suspended from now on; returns
+/// what the audit has to say, once this has committed.
 pub(crate) fn keep(
     tx: &mut Tx,
     events: &[RunEvent],
     traces: &mut [TraceRow],
     limits: &Limits,
     now: Timestamp,
-) -> Result<(), StoreError> {
+) -> Result<Vec<AuditRecord>, StoreError> {
+    let mut suspended = Vec::new();
     for event in events {
         match event {
             RunEvent::Worked { package } => {
@@ -171,11 +174,22 @@ pub(crate) fn keep(
                 })?;
                 if too_many && since.is_none() {
                     announce(package, count, step, traces);
+                    suspended.push(AuditRecord::Suspension(SuspensionRecord {
+                        time: now.0,
+                        package: package.clone(),
+                        sha256: sha256.clone(),
+                        step: step.clone(),
+                        runs: count,
+                        reason: reason.clone(),
+                        remedy: format!(
+                            "`offstage plugin show {package}` says more; `offstage plugin resume {package}`, or a better build, lets it run again."
+                        ),
+                    }));
                 }
             }
         }
     }
-    Ok(())
+    Ok(suspended)
 }
 
 fn announce(package: &str, count: u32, step: &str, traces: &mut [TraceRow]) {
@@ -229,6 +243,13 @@ impl Pipeline {
         let suspended = tx.violation(package)?.is_some_and(|row| row.suspended.is_some());
         tx.remove_violation(package)?;
         tx.commit()?;
+        if suspended {
+            self.announce(vec![AuditRecord::Resumption(ResumptionRecord {
+                time: self.clock().now().0,
+                package: package.to_owned(),
+                user: caller.user.to_string(),
+            })]);
+        }
         Ok(suspended)
     }
 }

@@ -7,6 +7,7 @@ use crate::workspace::{self, Workspace};
 use crate::{running, trust};
 use clap::Args;
 use offstage_model::{Query, Uuid};
+use offstage_pipeline::NamedDirectory;
 use offstage_store::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +16,7 @@ use std::path::Path;
 /// Clocks that differ by more are reported, in milliseconds.
 const CLOCK_OFFSET_MS_MAX: i64 = 5 * 60 * 1_000;
 
-/// Check this data directory: store, journal, clock, trust file and sizes.
+/// Check this data directory: store, journal, clock, trust file, granted directories and sizes.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(crate) struct Doctor {}
 
@@ -65,10 +66,22 @@ impl Doctor {
             Ok(trust) => Finding::good("trust", format!("{} packages pinned", trust.pins().len())),
             Err(error) => Finding::bad("trust", &error),
         });
+        findings.extend(workspace.pipeline().directories().into_iter().map(directory));
         if !workspace.is_server() {
             findings.push(chain(workspace)?);
             findings.push(clock(workspace)?);
         }
+        findings.extend(workspace.pipeline().steps_outside_policy()?.into_iter().map(
+            |(key, denial)| Finding {
+                check: "steps",
+                good: false,
+                text: format!(
+                    "'{key}' runs, and the policy would not allow it to be registered now: {} ({}).",
+                    denial.reason,
+                    if denial.rule.is_empty() { "no entry says otherwise" } else { &denial.rule }
+                ),
+            },
+        ));
         let skipped = &workspace.pipeline().registry()?.skipped;
         findings.extend(skipped.iter().map(|s| Finding {
             check: "plug-ins",
@@ -98,6 +111,21 @@ fn report(findings: Vec<Finding>) -> Output {
     Output::new(json!({ "good": all_good, "checks": json }))
         .table(&["Check", "", "Found"], rows, "")
         .exit(exit)
+}
+
+/// A directory that the policy grants to plug-ins.
+fn directory(directory: NamedDirectory) -> Finding {
+    let NamedDirectory { name, unusable } = directory;
+    match unusable {
+        None => Finding::good("directories", format!("'{name}' is there for plug-ins")),
+        Some(reason) => Finding {
+            check: "directories",
+            good: false,
+            text: format!(
+                "no plug-in can use '{name}': {reason}. Change its path in policy.toml, or what is there, and type `offstage policy reload`."
+            ),
+        },
+    }
 }
 
 fn size_text(path: &Path) -> String {
