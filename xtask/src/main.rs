@@ -3,6 +3,7 @@
 //! One file per command; this file only wires them. None of them ships to a user.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "commands talk to a terminal")]
 
+mod attacks;
 mod bench;
 mod debug_guests;
 mod demo;

@@ -184,7 +184,7 @@ fn send(set: &Set, request: &HttpRequest) -> Result<Answer, SendError> {
 }
 
 #[test]
-fn a_request_arrives_as_it_was_asked_for_and_nothing_of_the_machine_with_it() {
+fn atk_c14_a_request_arrives_as_it_was_asked_for_and_nothing_of_the_machine_with_it() {
     let set = set(&[&[PUBLIC]]);
     let answer = send(&set, &post("/hook?x=1")).expect("it is sent");
     assert_eq!(answer, Answer { status: 204, retry_after: None });
@@ -290,7 +290,7 @@ fn a_secret_that_is_not_set_stops_the_request() {
 }
 
 #[test]
-fn an_address_is_never_a_host() {
+fn atk_c11_an_address_is_never_a_host() {
     let set = set(&[&[PUBLIC]]);
     for url in ["http://127.0.0.1/x", "http://[::1]/x", "http://localhost/x", "http://2130706433/"]
     {

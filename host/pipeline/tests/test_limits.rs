@@ -42,6 +42,8 @@ const CASES: &[Case] = &[
     case("endless_loop_with_host_calls", code::PLUGIN_CRASHED, "operation calls"),
     case("organization_call_flood", code::PLUGIN_CRASHED, "organization service calls"),
     case("trace_flood", code::PLUGIN_CRASHED, "trace calls"),
+    case("capability_call_flood", code::PLUGIN_CRASHED, "capability calls"),
+    case("header_flood", code::PLUGIN_CRASHED, "bytes to the host at once"),
     case("memory_bomb", code::PLUGIN_CRASHED, "bytes of memory"),
     case("memory_grow_refused", code::PLUGIN_CRASHED, "bytes of memory"),
     case("table_bomb", code::PLUGIN_CRASHED, "a table of 20001 elements"),
@@ -166,6 +168,8 @@ fn every_hostile_plug_in_of_a_run_is_in_the_table() {
         "spy",
         "deep_then_call",
         "huge_message_name",
+        "not_a_number",
+        "relaxed_simd",
         "terminal_escape",
         "too_many_changes",
     ];

@@ -5,10 +5,10 @@ mod support;
 
 use offstage_model::journal::EntryState;
 use offstage_model::{Entity, Fault, Request, Value, code};
-use offstage_pipeline::{Limits, Pipeline};
+use offstage_pipeline::{AuditRecord, Limits, Pipeline};
 use offstage_store::TraceFilter;
-use support::World;
 use support::hostile::{HOSTILE, STEP, attack, harmless, package};
+use support::{AUDIT, World};
 
 const MAX: u32 = 3;
 
@@ -57,6 +57,38 @@ fn a_plug_in_that_keeps_failing_is_suspended_and_can_be_resumed() {
     assert!(suspended(&world.server).is_empty());
     fail(&world, MAX);
     refused(world.on_server(account("a")));
+}
+
+/// The audit has a line when it begins and one when it ends, in each role.
+#[test]
+fn it_is_seen_in_the_audit() {
+    let mut world = world();
+    AUDIT.take();
+    world.register(&attack("trap"));
+    fail(&world, MAX);
+    refused(world.on_server(account("a")));
+    let records = AUDIT.take();
+    let [AuditRecord::Suspension(record)] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record.package.as_str(), record.step.as_str(), record.runs), (HOSTILE, STEP, MAX));
+    assert!(record.remedy.contains(&format!("offstage plugin resume {HOSTILE}")), "{record:?}");
+    let line = records[0].to_line();
+    assert!(line.starts_with("{\"event\":\"suspension\"") && !line.contains('\n'), "{line}");
+
+    world.server.resume_package(&world.caller, HOSTILE).expect("it resumes");
+    let records = AUDIT.take();
+    let [AuditRecord::Resumption(record)] = records.as_slice() else { panic!("{records:?}") };
+    assert_eq!((record.package.as_str(), &record.user), (HOSTILE, &world.caller.user.to_string()));
+
+    // In playback it is told when the transaction has committed.
+    world.register(&harmless());
+    world.sync();
+    for _ in 0..MAX {
+        world.on_device(account("a")).expect("offline it behaves");
+    }
+    world.register(&attack("trap"));
+    world.play();
+    let records = AUDIT.take();
+    assert!(matches!(records.as_slice(), [AuditRecord::Suspension(_)]), "{records:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use offstage_model::code;
 use offstage_model::registration::{Deployment, Mode, Stage};
 use offstage_sandbox::{COMPONENT_BYTES_MAX, SandboxError, inspect};
 use support::{component, component_with_declarations, encode, hostile, sandbox};
+use wit_parser::{Resolve, Type, TypeDefKind};
 
 const RUN: &str = "(func $run)";
 
@@ -89,7 +90,7 @@ fn what_is_no_plug_in_is_refused_with_the_reason_and_a_hint() {
 }
 
 #[test]
-fn any_prefix_of_a_component_ends_without_a_panic() {
+fn atk_d01_any_prefix_of_a_component_ends_without_a_panic() {
     let component = hostile("good");
     let accepted = (0..component.len()).filter(|end| inspect(&component[..*end]).is_ok()).count();
     // Only custom sections come after the exports, and the end of each may be the end of all.
@@ -116,7 +117,7 @@ fn declarations_say_what_the_package_has() {
 }
 
 #[test]
-fn proposals_that_are_off_do_not_load() {
+fn atk_a05_a17_proposals_that_are_off_do_not_load() {
     let sandbox = sandbox();
     let cases = [
         ("memory64", "(memory i64 1)"),
@@ -138,7 +139,7 @@ fn proposals_that_are_off_do_not_load() {
 }
 
 #[test]
-fn more_memory_than_a_run_may_have_does_not_load() {
+fn atk_a04_more_memory_than_a_run_may_have_does_not_load() {
     let module = "(module (memory (export \"memory\") 1025)
         (func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32) i32.const 0)
         (func (export \"execute\") (param i32) (result i32) i32.const 0))";
@@ -147,7 +148,7 @@ fn more_memory_than_a_run_may_have_does_not_load() {
 }
 
 #[test]
-fn more_tables_memories_or_instances_than_a_run_may_have_do_not_load() {
+fn atk_a04_more_tables_memories_or_instances_than_a_run_may_have_do_not_load() {
     let sandbox = sandbox();
     let tables = |count: usize| component(&format!("{RUN} {}", "(table 1 funcref)".repeat(count)));
     let memories = |count: usize| component(&format!("{RUN} {}", "(memory 1)".repeat(count)));
@@ -202,4 +203,82 @@ fn the_same_bytes_are_compiled_once() {
     let second = sandbox.load(&bytes).expect("it loads");
     assert_eq!(first.sha256(), second.sha256());
     assert!(started.elapsed() < std::time::Duration::from_millis(20));
+}
+
+/// Attack A08: what would take long to compile is refused by its size and counts, before it is.
+#[test]
+fn atk_a08_compile_bombs_are_refused_before_they_are_compiled() {
+    let bodies = |count: usize| component(&format!("{RUN} {}", "(func)".repeat(count)));
+    let modules = |count: usize| text(&format!("(component {})", "(core module)".repeat(count)));
+    let nested =
+        |depth: usize| text(&format!("{}{}", "(component ".repeat(depth), ")".repeat(depth)));
+    let cases = [
+        (bodies(100_000), "functions; at most 100000"),
+        (modules(65), "65 modules; at most 64"),
+        (nested(10), "9 levels of components; at most 8"),
+        (vec![0; COMPONENT_BYTES_MAX + 1], "33554433 bytes; at most 33554432"),
+    ];
+    for (bytes, reason) in cases {
+        let error = inspect(&bytes).expect_err(reason).to_string();
+        assert!(error.contains(reason), "{error}");
+    }
+}
+
+/// Attack A13: the contract has no handles, so that there is none to leak.
+#[test]
+fn atk_a13_the_contract_has_no_handles_to_leak() {
+    let resolve = contract();
+    assert!(resolve.types.iter().count() > 20, "the contract was read");
+    for (_, def) in resolve.types.iter() {
+        let kind = &def.kind;
+        let is_handle = matches!(kind, TypeDefKind::Resource | TypeDefKind::Handle(_));
+        assert!(!is_handle, "{:?} is one", def.name);
+    }
+}
+
+/// Attack A17: a plug-in has no clock but milliseconds that the host tells it, and nothing to count
+/// with beside its own run.
+#[test]
+fn atk_a17_there_is_no_clock_finer_than_a_millisecond() {
+    let resolve = contract();
+    let clocks: Vec<_> = resolve
+        .interfaces
+        .iter()
+        .flat_map(|(_, interface)| interface.functions.values())
+        .filter(|function| function.name.contains("now") || function.name.contains("time"))
+        .collect();
+    let names: Vec<_> = clocks.iter().map(|clock| clock.name.as_str()).collect();
+    assert_eq!(names, ["now", "server-now"]);
+    for clock in clocks {
+        assert_eq!(clock.result, Some(Type::S64), "{}: whole milliseconds", clock.name);
+    }
+    for clock in ["monotonic-clock", "wall-clock"] {
+        let other = text(&format!("(component (import \"wasi:clocks/{clock}@0.2.0\" (instance)))"));
+        let error = inspect(&other).expect_err(clock);
+        assert!(matches!(error, SandboxError::ForeignImport { .. }), "{error}");
+    }
+}
+
+/// Attack D10: a package is one component, never an archive: no names, links or sizes to lie with.
+#[test]
+fn atk_d10_an_archive_is_no_package() {
+    let archives: [(&str, &[u8]); 5] = [
+        ("zip", b"PK\x03\x04\x14\0"),
+        ("empty zip", b"PK\x05\x06\0\0"),
+        ("gzip", &[0x1f, 0x8b, 8, 0]),
+        ("zstd", &[0x28, 0xb5, 0x2f, 0xfd]),
+        ("tar", b"../../etc/passwd\0\0\0\0"),
+    ];
+    for (what, bytes) in archives {
+        assert!(matches!(inspect(bytes), Err(SandboxError::NotWasm)), "{what}");
+        // Behind a component it is no part of it.
+        let behind = [hostile("good").as_slice(), bytes].concat();
+        assert!(inspect(&behind).is_err(), "{what} behind a component");
+    }
+}
+
+fn contract() -> Resolve {
+    let mut resolve = Resolve::default();
+    resolve.push_path(support::repository("sdk/wit")).expect("sdk/wit is valid");
+    resolve
 }

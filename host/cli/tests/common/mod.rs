@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
 
 use serde_json::Value as Json;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use tempfile::TempDir;
@@ -60,6 +60,21 @@ impl Place {
     /// Runs a command for programs.
     pub(crate) fn json(&self, arguments: &[&str]) -> Done {
         run(command().arg("--data").arg(self.path()).arg("--json").args(arguments))
+    }
+
+    /// The same with text on its standard input.
+    pub(crate) fn json_with_input(&self, arguments: &[&str], input: &str) -> Done {
+        let mut command = command();
+        command.arg("--data").arg(self.path()).arg("--json").args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        Done {
+            exit: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 
     /// The JSON answer of a command that works.

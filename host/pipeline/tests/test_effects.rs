@@ -1,0 +1,83 @@
+//! What becomes of file changes between the commit and the disk; the rest is in `cases/effects.case`.
+
+mod support;
+
+use offstage_policy::PolicyFile;
+use std::path::Path;
+use support::{World, directories};
+
+/// Puts a change where a process that ended right after the commit leaves it.
+fn leave(world: &World, directory: &str, path: &str, contents: Option<&str>) {
+    let contents = contents.map(|text| text.as_bytes().to_vec());
+    let mut tx = world.server.store().write().expect("a transaction");
+    tx.put_file_effect("test/script", directory, path, contents).expect("a change");
+    tx.commit().expect("it is kept");
+}
+
+fn waiting(world: &World) -> Vec<String> {
+    let mut tx = world.server.store().read().expect("a snapshot");
+    let effects = tx.file_effects(0, 1_000).expect("changes");
+    effects.into_iter().map(|effect| effect.path).collect()
+}
+
+fn policy(entries: &str) -> PolicyFile {
+    let text = format!("{}\n{entries}", include_str!("../../../policies/tests.toml"));
+    PolicyFile::parse(&text, "tests.toml").expect("the policy is valid")
+}
+
+fn entry(name: &str, path: &Path) -> String {
+    format!("\n[[directory]]\nname = \"{name}\"\npath = {path:?}\n")
+}
+
+#[test]
+fn changes_that_a_crash_left_are_carried_out_in_their_order() {
+    let world = World::new();
+    leave(&world, "shared", "a.txt", Some("first"));
+    leave(&world, "shared", "a.txt", Some("second"));
+    leave(&world, "shared", "gone.txt", Some("x"));
+    leave(&world, "shared", "gone.txt", None);
+    for number in 0..150 {
+        leave(&world, "shared", &format!("many/{number}"), Some("x"));
+    }
+    world.server.carry_out_file_changes().expect("the store works");
+    assert!(waiting(&world).is_empty());
+    let read = std::fs::read_to_string(world.file("server", "shared", "a.txt"));
+    assert_eq!(read.expect("the file"), "second");
+    assert!(!world.file("server", "shared", "gone.txt").exists());
+    assert!(world.file("server", "shared", "many/149").exists());
+    // Doing it again does nothing.
+    world.server.carry_out_file_changes().expect("the store works");
+}
+
+/// A directory that is not there now gets its changes when it is; others do not wait for it.
+#[test]
+fn a_directory_that_cannot_be_used_lets_its_changes_wait() {
+    let world = World::new();
+    let later = world.files.path().join("later");
+    let named = directories(world.files.path(), "server") + &entry("later", &later);
+    world.server.set_policy(policy(&named));
+    let states = world.server.directories();
+    let unusable: Vec<_> = states.iter().filter(|d| d.unusable.is_some()).collect();
+    assert_eq!(unusable.len(), 1, "{states:?}");
+    assert_eq!(unusable[0].name, "later");
+    leave(&world, "later", "b.txt", Some("late"));
+    leave(&world, "shared", "a.txt", Some("now"));
+    world.server.carry_out_file_changes().expect("the store works");
+    assert_eq!(waiting(&world), ["b.txt"]);
+    assert!(world.file("server", "shared", "a.txt").exists());
+
+    std::fs::create_dir(&later).expect("the folder is made");
+    world.server.set_policy(policy(&named));
+    assert!(waiting(&world).is_empty());
+    assert_eq!(std::fs::read_to_string(later.join("b.txt")).expect("the file"), "late");
+}
+
+/// What the policy does not name any more is not written.
+#[test]
+fn a_directory_that_is_taken_away_gets_nothing_more() {
+    let world = World::new();
+    leave(&world, "shared", "a.txt", Some("x"));
+    world.server.set_policy(policy(""));
+    assert!(waiting(&world).is_empty());
+    assert!(!world.file("server", "shared", "a.txt").exists());
+}
