@@ -269,7 +269,7 @@ fn twice(entry: &EntryDetail) -> usize {
     counts.into_values().map(|(offline, server)| offline.min(server)).sum()
 }
 
-fn denials(records: &[offstage_pipeline::AuditRecord]) -> Vec<DenialSeen> {
+fn denials(records: &[offstage_pipeline::DenialRecord]) -> Vec<DenialSeen> {
     let mut found: BTreeMap<(String, String), DenialSeen> = BTreeMap::new();
     for record in records {
         let key = (record.step.clone(), record.capability.clone());

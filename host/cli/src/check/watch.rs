@@ -1,7 +1,7 @@
 //! Listens to the policy during a pass: what the package was allowed to do and did, and what it was
 //! denied.
 
-use offstage_pipeline::{Audit, AuditRecord};
+use offstage_pipeline::{Audit, AuditRecord, DenialRecord};
 use offstage_policy::Capability;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ pub(crate) struct Watch(Mutex<Seen>);
 #[derive(Clone, Default)]
 pub(crate) struct Seen {
     pub(crate) used: BTreeSet<Named>,
-    pub(crate) denied: Vec<AuditRecord>,
+    pub(crate) denied: Vec<DenialRecord>,
 }
 
 impl Watch {
@@ -33,7 +33,10 @@ impl Watch {
 
 impl Audit for Watch {
     fn record(&self, record: &AuditRecord) {
-        self.lock().denied.push(record.clone());
+        // A suspension is seen by the runs that it ends.
+        if let AuditRecord::Denial(denial) = record {
+            self.lock().denied.push(denial.clone());
+        }
     }
 
     fn used(&self, _package: &str, capabilities: &[Capability<'_>]) {
