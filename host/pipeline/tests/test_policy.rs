@@ -87,8 +87,7 @@ const FREE: [(&str, &str); 8] = [
     ("organization/parent-context", "trace {parent-message}"),
     ("organization/is-offline-playback", "trace {playback}"),
     ("operation/now", "trace {now}"),
-    // No script asks for it; `test_nesting` of the sandbox and the SDK's tests do.
-    ("operation/server-now", ""),
+    ("operation/server-now", "trace {server-now}"),
     ("operation/new-guid", "trace {guid}"),
     ("operation/random", "trace {random}"),
     ("operation/keyed-guid", "trace {key:k}"),
