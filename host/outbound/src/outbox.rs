@@ -2,17 +2,18 @@
 //! written down. Retries wait longer each time, up to a limit; then a person decides.
 
 use crate::sender::{Answer, Outgoing, SendError, Sender};
-use offstage_model::{Clock, Fault, HttpRequest, Randomness, Uuid, code};
+use offstage_model::{Clock, Fault, HttpRequest, Randomness, Timestamp, Uuid, code};
 use offstage_pipeline::{Caller, Pipeline};
 use offstage_store::Store;
 use offstage_store::outbox::{OutboxRow, OutboxState};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Limits of the outbox.
 #[derive(Clone, Debug)]
 pub struct OutboxLimits {
-    /// How often a request is tried. Default 12: about a day, with the waits below.
+    /// How often a request is tried. Default 12: up to half a day, with the waits below.
     pub attempts_max: u32,
     /// The wait after the first attempt; it doubles from there, with jitter. Default 20 s.
     pub wait_first: Duration,
@@ -89,9 +90,22 @@ pub struct OutboxParts {
 
 /// What becomes of a request after an attempt.
 enum Fate {
-    Sent { status: u16 },
-    Again { status: Option<u16>, after: Option<Duration>, note: String },
-    Failed { status: Option<u16>, note: String },
+    Sent {
+        status: u16,
+    },
+    /// Nothing was tried.
+    NotYet {
+        note: String,
+    },
+    Again {
+        status: Option<u16>,
+        after: Option<Duration>,
+        note: String,
+    },
+    Failed {
+        status: Option<u16>,
+        note: String,
+    },
 }
 
 impl Outbox {
@@ -131,47 +145,85 @@ impl Outbox {
         let now = self.clock.now();
         let due = self.store.read()?.outbox_due(now, self.limits.round_max)?;
         let mut round = Round::default();
+        // Receivers that did not answer in this round: nobody else waits for them again.
+        let mut silent = BTreeSet::new();
         for row in due {
             if !goes_on() {
                 break;
             }
-            let fate = self.attempt(&row)?;
+            let Some(row) = self.claim(row.id)? else { continue };
+            let receiver = receiver(&row.request.url).to_owned();
+            let fate = if silent.contains(&receiver) {
+                Fate::NotYet { note: "the receiver does not answer".to_owned() }
+            } else {
+                self.attempt(&row)
+            };
             match &fate {
                 Fate::Sent { .. } => round.sent += 1,
-                Fate::Again { .. } => round.waiting += 1,
+                Fate::Again { .. } | Fate::NotYet { .. } => round.waiting += 1,
                 Fate::Failed { .. } => round.failed += 1,
+            }
+            if matches!(&fate, Fate::Again { status: None, .. }) {
+                silent.insert(receiver);
             }
             self.keep(row, fate)?;
         }
         Ok(round)
     }
 
-    fn attempt(&self, row: &OutboxRow) -> Result<Fate, Fault> {
+    /// Counts the attempt before it is made, so that neither a store that cannot be written nor a
+    /// crash makes it happen again at once; `None` when somebody decided about the request meanwhile.
+    fn claim(&self, id: Uuid) -> Result<Option<OutboxRow>, Fault> {
+        let mut tx = self.store.write()?;
+        let Some(mut row) = tx.outbox_row(id)?.filter(|row| row.state == OutboxState::Queued)
+        else {
+            return Ok(None);
+        };
+        row.attempts += 1;
+        row.due = self.after(self.wait(row.attempts));
+        tx.update_outbox(&row, OutboxState::Queued)?;
+        tx.commit()?;
+        Ok(Some(row))
+    }
+
+    fn attempt(&self, row: &OutboxRow) -> Fate {
         // What was granted when it was put there may be revoked by now (attack D14).
-        if let Err(fault) = self.gate.may_send(&row.package, &row.request) {
-            return Ok(Fate::Failed { status: None, note: fault.message });
+        match self.gate.may_send(&row.package, &row.request) {
+            Ok(()) => {}
+            Err(fault) if fault.code == code::PRIVILEGE_DENIED => {
+                return Fate::Failed { status: None, note: fault.message };
+            }
+            Err(fault) => return Fate::NotYet { note: fault.message },
         }
-        let last = row.attempts + 1 >= self.limits.attempts_max;
+        let last = row.attempts >= self.limits.attempts_max;
         let outgoing = Outgoing { id: row.id, request: &row.request };
-        Ok(match self.sender.send(&outgoing) {
+        match self.sender.send(&outgoing) {
             Ok(answer) => of_answer(answer, last),
             Err(error) => of_error(&error, last),
-        })
+        }
+    }
+
+    fn after(&self, wait: Duration) -> Timestamp {
+        self.clock.now().plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX))
     }
 
     fn keep(&self, mut row: OutboxRow, fate: Fate) -> Result<(), Fault> {
-        let now = self.clock.now();
-        row.attempts += 1;
         match fate {
             Fate::Sent { status } => {
                 row.state = OutboxState::Sent;
                 row.status = Some(status);
                 row.note = String::new();
+                row.request.body = Vec::new();
+            }
+            Fate::NotYet { note } => {
+                row.attempts = row.attempts.saturating_sub(1);
+                row.due = self.after(self.limits.wait_first);
+                row.note = note;
             }
             Fate::Again { status, after, note } => {
-                let wait = after.unwrap_or_else(|| self.wait(row.attempts));
-                let wait = wait.min(self.limits.wait_max);
-                row.due = now.plus_ms(i64::try_from(wait.as_millis()).unwrap_or(i64::MAX));
+                // A receiver may ask for more patience, never for less.
+                let wait = self.wait(row.attempts).max(after.unwrap_or_default());
+                row.due = self.after(wait.min(self.limits.wait_max));
                 row.status = status;
                 row.note = note;
             }
@@ -197,6 +249,13 @@ impl Outbox {
         self.random.fill(&mut byte);
         full / 2 + full.mul_f64(f64::from(byte[0]) / 512.0)
     }
+}
+
+/// Scheme, host and port of an address.
+fn receiver(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
+    &url[..end]
 }
 
 fn of_answer(answer: Answer, last: bool) -> Fate {
@@ -247,7 +306,10 @@ pub fn retry(
 /// # Errors
 /// As [`retry`].
 pub fn discard(store: &Store, caller: &Caller, id: Uuid) -> Result<OutboxRow, Fault> {
-    decide(store, caller, id, |row| row.state = OutboxState::Discarded)
+    decide(store, caller, id, |row| {
+        row.state = OutboxState::Discarded;
+        row.request.body = Vec::new();
+    })
 }
 
 fn decide(

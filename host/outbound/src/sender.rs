@@ -95,7 +95,11 @@ impl SendError {
     /// Whether it may work later without anybody changing anything.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Name { .. } | Self::NotPublic { .. } | Self::Exchange(_))
+        match self {
+            Self::Name { .. } | Self::NotPublic { .. } | Self::Exchange(_) => true,
+            Self::Secret(error) => matches!(error, SecretError::Io { .. }),
+            _ => false,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use offstage_store::outbox::{OutboxRow, OutboxState};
 use offstage_store::{Role, Store, StoreOptions};
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -33,14 +33,15 @@ impl Randomness for Zeros {
     }
 }
 
-struct Switch(AtomicBool);
+/// Refuses with a code, unless that is 0.
+struct Switch(AtomicU32);
 
 impl Gate for Switch {
     fn may_send(&self, _package: &str, _request: &HttpRequest) -> Result<(), Fault> {
-        if self.0.load(Ordering::Relaxed) {
-            return Ok(());
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            code => Err(Fault::new(code, "The policy does not allow it any more.")),
         }
-        Err(Fault::new(code::PRIVILEGE_DENIED, "The policy does not allow it any more."))
     }
 }
 
@@ -66,7 +67,9 @@ impl Statuses {
                 }
                 kept.lock().expect("no panic").push(text);
                 let status = statuses.next().unwrap_or(&200);
-                let head = format!("HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n");
+                // Impatient, which shortens no wait.
+                let head =
+                    format!("HTTP/1.1 {status} X\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n");
                 stream.write_all(head.as_bytes()).expect("the answer is taken");
             }
         });
@@ -106,8 +109,23 @@ impl World {
     fn new(statuses: &'static [u16]) -> Self {
         let store = Store::in_memory(&StoreOptions::new(Role::Server)).expect("a store");
         let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
-        let gate = Arc::new(Switch(AtomicBool::new(true)));
+        let gate = Arc::new(Switch(AtomicU32::new(0)));
         let server = Statuses::start(statuses);
+        Self::with(clock, store, gate, server)
+    }
+
+    /// A world whose receivers do not answer.
+    fn silent() -> Self {
+        let store = Store::in_memory(&StoreOptions::new(Role::Server)).expect("a store");
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW)));
+        let gate = Arc::new(Switch(AtomicU32::new(0)));
+        let leads_to = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr();
+        let leads_to = leads_to.expect("its address");
+        let server = Statuses { leads_to, received: Arc::default() };
+        Self::with(clock, store, gate, server)
+    }
+
+    fn with(clock: Arc<TestClock>, store: Store, gate: Arc<Switch>, server: Statuses) -> Self {
         let network = Arc::new(Leads(server.leads_to));
         let parts = OutboxParts {
             store: store.clone(),
@@ -232,7 +250,7 @@ fn what_the_receiver_refuses_is_not_tried_again() {
 fn atk_d14_what_is_not_granted_any_more_never_leaves() {
     let world = World::new(&[]);
     world.put(1);
-    world.gate.0.store(false, Ordering::Relaxed);
+    world.gate.0.store(code::PRIVILEGE_DENIED, Ordering::Relaxed);
     assert_eq!(world.round(), Round { failed: 1, ..Round::default() });
     assert_eq!(world.received(), 0);
     assert!(world.row(1).note.contains("policy"), "{}", world.row(1).note);
@@ -249,4 +267,72 @@ fn a_discarded_request_never_leaves() {
     assert_eq!(world.row(1).state, OutboxState::Discarded);
     let fault = discard(&world.store, &caller(true), Uuid::from_u128(9)).expect_err("unknown");
     assert_eq!(fault.code, code::NOT_FOUND);
+}
+
+/// Disabled for a while, or a store that cannot be read: nobody has decided anything.
+#[test]
+fn what_is_nobodys_decision_waits() {
+    let world = World::new(&[]);
+    world.put(1);
+    world.gate.0.store(code::NOT_AVAILABLE, Ordering::Relaxed);
+    for _ in 0..6 {
+        assert_eq!(world.round(), Round { waiting: 1, ..Round::default() });
+        assert_eq!((world.row(1).state, world.row(1).attempts), (OutboxState::Queued, 0));
+        world.later(Duration::from_secs(20));
+    }
+    world.gate.0.store(0, Ordering::Relaxed);
+    assert_eq!(world.round(), Round { sent: 1, ..Round::default() });
+    assert!(world.row(1).request.body.is_empty(), "nobody needs it any more");
+}
+
+#[test]
+fn a_request_that_is_discarded_during_a_round_does_not_leave() {
+    let world = World::new(&[]);
+    world.put(1);
+    world.put(2);
+    let asked = AtomicU32::new(0);
+    let discards_the_second = || {
+        if asked.fetch_add(1, Ordering::Relaxed) == 1 {
+            discard(&world.store, &caller(true), Uuid::from_u128(2)).expect("it is discarded");
+        }
+        true
+    };
+    let round = world.outbox.round_while(discards_the_second).expect("the store works");
+    assert_eq!(round, Round { sent: 1, ..Round::default() });
+    assert_eq!(world.received(), 1);
+    assert_eq!(world.row(2).state, OutboxState::Discarded);
+}
+
+/// A crash while a request is sent: what was claimed is counted, and not due again at once.
+#[test]
+fn an_attempt_is_counted_before_it_is_made() {
+    let world = World::new(&[]);
+    world.put(1);
+    let (store, received) = (world.store.clone(), Arc::clone(&world.server.received));
+    let seen = std::thread::scope(|scope| {
+        // The receiver looks into the store when the request has come to it.
+        let watch = scope.spawn(move || {
+            while received.lock().expect("no panic").is_empty() {
+                std::thread::yield_now();
+            }
+            let mut tx = store.read().expect("a snapshot");
+            tx.outbox_row(Uuid::from_u128(1)).expect("a row").expect("it is there")
+        });
+        world.round();
+        watch.join().expect("no panic")
+    });
+    assert_eq!(seen.attempts, 1);
+    assert!(seen.state == OutboxState::Sent || seen.due > world.clock.now(), "{seen:?}");
+}
+
+#[test]
+fn one_receiver_that_does_not_answer_holds_up_nobody_twice() {
+    let world = World::silent();
+    for id in 1..=3 {
+        world.put(id);
+    }
+    assert_eq!(world.round(), Round { waiting: 3, ..Round::default() });
+    assert_eq!((world.row(1).attempts, world.row(2).attempts, world.row(3).attempts), (1, 0, 0));
+    assert!(world.row(3).note.contains("does not answer"), "{}", world.row(3).note);
+    assert_eq!(world.round(), Round::default(), "none is due");
 }

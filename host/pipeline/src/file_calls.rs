@@ -112,6 +112,7 @@ impl StepServices {
         let usage = door.usage(files_max).map_err(failed)?;
         let (mut bytes, mut files) = (i128::from(usage.bytes), i128::from(usage.files));
         let mut sizes = self.session.tx.file_effect_sizes(directory)?;
+        refuse_nested(door, path, &sizes).map_err(failed)?;
         sizes.retain(|(pending, _)| pending != path.as_str());
         sizes.push((path.as_str().to_owned(), Some(size)));
         for (path, after) in sizes {
@@ -132,6 +133,35 @@ impl StepServices {
         }
         Ok(())
     }
+}
+
+/// Refuses a file below a file, or one where a directory will be: on the disk or among what waits.
+fn refuse_nested(
+    door: &GrantedDirectory,
+    path: &FilePath,
+    pending: &[(String, Option<u64>)],
+) -> Result<(), FileError> {
+    let is_below = |path: &str, above: &str| {
+        path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let own = path.as_str();
+    let mut files = pending.iter().filter(|(_, size)| size.is_some()).map(|(other, _)| other);
+    if files.any(|other| is_below(own, other) || is_below(other, own)) {
+        return Err(FileError::NotAFile);
+    }
+    for (at, _) in own.match_indices('/') {
+        let above = &own[..at];
+        let goes = pending.iter().any(|(other, size)| other == above && size.is_none());
+        if let (false, Ok(above)) = (goes, FilePath::parse(above)) {
+            match door.size(&above) {
+                Ok(Some(_)) => return Err(FileError::NotAFile),
+                // A directory, or nothing yet.
+                Ok(None) | Err(FileError::NotAFile) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
 }
 
 fn parse(path: &str) -> Result<FilePath, Fault> {
@@ -217,6 +247,22 @@ impl Pipeline {
             tracing::error!(package, directory, path, reason, "a file change is dropped");
             return Carried::Done;
         };
+        // What was granted when it was asked for may be taken back by now (attack D14).
+        let access = FileAccess::Write;
+        let allowed = match self.registry() {
+            Ok(registry) => registry
+                .permissions(package)
+                .is_some_and(|known| known.allows(&Capability::File { directory, access })),
+            Err(fault) => {
+                tracing::warn!(package, directory, path, %fault, "a file change waits");
+                return Carried::Later;
+            }
+        };
+        if !allowed {
+            let reason = "the plug-in may not write there any more";
+            tracing::error!(package, directory, path, reason, "a file change is dropped");
+            return Carried::Done;
+        }
         let Ok(parsed) = FilePath::parse(path) else {
             let reason = "its path is none";
             tracing::error!(package, directory, path, reason, "a file change is dropped");

@@ -1,8 +1,9 @@
 //! Outbound HTTP of plug-ins: checked, put into the outbox, and sent after the commit by others.
 //!
 //! For the pipeline it is a nested operation like any other: journaled offline, paired in playback,
-//! carried over where only the offline run made it; so each request is sent once, by the server. The
-//! id of the operation is the idempotency key. Never sends anything.
+//! carried over where only the offline run made it; so each request is sent once, by the server, but
+//! for playback mode `classic`, which does everything twice. The id of the operation is the
+//! idempotency key. Never sends anything.
 
 use crate::guard::Guard;
 use crate::operation::Issuer;
@@ -106,6 +107,9 @@ pub(crate) fn require(
 ) -> Result<(), Fault> {
     check(http)?;
     let url = url(http)?;
+    if !http.url.starts_with("https:") && http.headers.iter().any(|h| h.secret.is_some()) {
+        return Err(refuse("A secret is sent over https only."));
+    }
     guard.require(session, &capabilities(&url, http))
 }
 
@@ -192,7 +196,7 @@ impl Session {
             return Err(Fault::new(
                 code::LIMIT_EXCEEDED,
                 format!(
-                    "{QUEUED_MAX} requests of the plug-in '{package}' wait to be sent already."
+                    "{QUEUED_MAX} requests of the plug-in '{package}' wait, or wait for a decision."
                 ),
             )
             .hint("`offstage outbox list` shows why they wait."));
@@ -221,19 +225,24 @@ impl Pipeline {
     /// may have been taken back.
     ///
     /// # Errors
-    /// It may not, or the store cannot be read.
+    /// [`code::PRIVILEGE_DENIED`] when it may not; others pass: the package is disabled, or the store
+    /// cannot be read.
     pub fn may_send(&self, package: &str, http: &HttpRequest) -> Result<(), Fault> {
         let url = url(http)?;
         let registry = self.registry()?;
         let allowed = registry.permissions(package).is_some_and(|permissions| {
             capabilities(&url, http).iter().all(|capability| permissions.allows(capability))
         });
-        if allowed && registry.plugin(package).is_some() {
-            return Ok(());
+        if !allowed {
+            let text =
+                format!("The policy does not allow the plug-in '{package}' to send this any more.");
+            return Err(Fault::new(code::PRIVILEGE_DENIED, text));
         }
-        let text =
-            format!("The policy does not allow the plug-in '{package}' to send this any more.");
-        Err(Fault::new(code::PRIVILEGE_DENIED, text))
+        if registry.plugin(package).is_none() {
+            let text = format!("The plug-in '{package}' is disabled, or cannot be loaded.");
+            return Err(Fault::new(code::NOT_AVAILABLE, text));
+        }
+        Ok(())
     }
 
     /// On a device: requests in entries that wait to be played back.

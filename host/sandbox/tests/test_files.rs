@@ -105,9 +105,12 @@ fn files_are_written_read_listed_and_removed() {
     assert_eq!(names(None), ["plain.txt 6"]);
     assert_eq!(names(Some("2026/11")), ["a.txt 6"]);
     let usage = directory.usage(100).expect("it counts");
-    assert_eq!((usage.files, usage.bytes), (2, 12));
+    assert_eq!((usage.files, usage.bytes), (5, 12));
     directory.remove(&path("2026/11/a.txt")).expect("it is removed");
     directory.remove(&path("2026/11/a.txt")).expect("a second time changes nothing");
+    // Directories count, and those that hold nothing more are gone too.
+    let usage = directory.usage(100).expect("it counts");
+    assert_eq!(usage.files, 2, "{usage:?}");
     assert_eq!(directory.size(&path("2026/11/a.txt")).expect("it is asked"), None);
     assert!(matches!(directory.list(None, 0), Err(FileError::TooMany { entries_max: 0 })));
 }

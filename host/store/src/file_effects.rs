@@ -30,7 +30,8 @@ pub struct FileEffect {
 }
 
 impl Tx {
-    /// Adds a change of a file after those that are there.
+    /// Adds a change of a file after those that are there, in place of an earlier one of the same
+    /// file: only the last content counts.
     ///
     /// # Errors
     /// The database fails.
@@ -41,6 +42,8 @@ impl Tx {
         path: &str,
         contents: Option<Vec<u8>>,
     ) -> Result<(), StoreError> {
+        let sql = "DELETE FROM os_file_effect WHERE directory = ?1 AND path = ?2";
+        self.sql_execute(sql, &[SqlValue::text(directory), SqlValue::text(path)])?;
         let sql = "INSERT INTO os_file_effect (package, directory, path, contents)
                    VALUES (?1, ?2, ?3, ?4)";
         let params = [

@@ -61,7 +61,7 @@ pub struct OutboxRow {
     pub user: Uuid,
     /// When it was put there.
     pub created_on: Timestamp,
-    /// What is sent. Secrets are names here.
+    /// What is sent; without its body once nobody needs that. Secrets are names here.
     pub request: HttpRequest,
     /// Where it stands.
     pub state: OutboxState,
@@ -155,12 +155,13 @@ impl Tx {
         self.sql_rows("outbox", sql, &params, |cells| cells.json())
     }
 
-    /// How many requests of a package wait to be sent.
+    /// How many requests of a package wait to be sent, or for a person to decide.
     ///
     /// # Errors
     /// The database fails.
     pub fn outbox_queued(&mut self, package: &str) -> Result<u64, StoreError> {
-        let sql = "SELECT COUNT(*) FROM os_outbox WHERE state = 'queued' AND package = ?1";
+        let sql =
+            "SELECT COUNT(*) FROM os_outbox WHERE state IN ('queued', 'failed') AND package = ?1";
         let count = self.sql_row("outbox", sql, &[SqlValue::text(package)], |c| c.unsigned())?;
         Ok(count.unwrap_or(0))
     }

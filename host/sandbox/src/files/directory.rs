@@ -78,9 +78,23 @@ impl From<io::Error> for FileError {
             ErrorKind::NotFound | ErrorKind::PermissionDenied | ErrorKind::NotADirectory => {
                 Self::NotFound
             }
-            ErrorKind::IsADirectory => Self::NotAFile,
+            // A file where a directory is wanted, or the other way round.
+            ErrorKind::IsADirectory | ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty => {
+                Self::NotAFile
+            }
             _ => Self::Io { source },
         }
+    }
+}
+
+impl FileError {
+    /// The error of a change that was accepted before. A permission that the system denies may come
+    /// back, unlike a path that leads out, for which cap-std has no number of the system.
+    fn of_change(source: io::Error) -> Self {
+        if source.kind() == ErrorKind::PermissionDenied && source.raw_os_error().is_some() {
+            return Self::Io { source };
+        }
+        source.into()
     }
 }
 
@@ -89,7 +103,7 @@ impl From<io::Error> for FileError {
 pub struct Usage {
     /// Bytes in all regular files.
     pub bytes: u64,
-    /// Regular files.
+    /// Regular files and directories.
     pub files: u64,
 }
 
@@ -163,11 +177,15 @@ impl GrantedDirectory {
     /// The path is taken by something else, leads out, or the disk fails.
     pub fn write(&self, path: &FilePath, content: &[u8]) -> Result<(), FileError> {
         refuse_own_names(path)?;
+        self.write_now(path, content).map_err(FileError::of_change)
+    }
+
+    fn write_now(&self, path: &FilePath, content: &[u8]) -> io::Result<()> {
         if let Some((above, _)) = path.as_str().rsplit_once('/') {
             self.dir.create_dir_all(above)?;
         }
         match self.dir.remove_file(PART) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             _ => {}
         }
         let mut file = self.dir.open_with(PART, OpenOptions::new().write(true).create_new(true))?;
@@ -175,10 +193,11 @@ impl GrantedDirectory {
         file.sync_all()?;
         drop(file);
         self.dir.rename(PART, &self.dir, path.as_str())?;
-        self.sync(path)
+        above(path).try_for_each(|above| self.sync(above))
     }
 
-    /// Removes a file; one that is not there is removed already.
+    /// Removes a file, and directories above it that hold nothing more; a file that is not there is
+    /// removed already.
     ///
     /// # Errors
     /// The path is no regular file, or the disk fails.
@@ -186,11 +205,18 @@ impl GrantedDirectory {
         refuse_own_names(path)?;
         match self.dir.symlink_metadata(path.as_str()) {
             Ok(known) if known.is_dir() => return Err(FileError::NotAFile),
-            Ok(_) => self.dir.remove_file(path.as_str())?,
+            Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(FileError::of_change(error)),
         }
-        self.sync(path)
+        self.remove_now(path).map_err(FileError::of_change)
+    }
+
+    fn remove_now(&self, path: &FilePath) -> io::Result<()> {
+        self.dir.remove_file(path.as_str())?;
+        // One that is not empty stays, and with it all above.
+        let kept = above(path).find(|above| *above == "." || self.dir.remove_dir(above).is_err());
+        self.sync(kept.unwrap_or("."))
     }
 
     /// The regular files right below `path`, or below the directory itself, by name.
@@ -223,16 +249,25 @@ impl GrantedDirectory {
     /// The disk fails.
     pub fn usage(&self, files_max: u64) -> Result<Usage, FileError> {
         let mut usage = Usage::default();
-        let mut open = vec![(self.dir.try_clone()?, 0)];
-        while let Some((dir, depth)) = open.pop() {
+        // Paths, not handles: one directory is open at a time, however many there are.
+        let mut waiting = vec![(PathBuf::from("."), 0)];
+        while let Some((path, depth)) = waiting.pop() {
+            // What vanishes while it is looked at is gone.
+            let Some(dir) = there(self.dir.open_dir(&path))? else { continue };
             for entry in dir.entries()? {
                 let entry = entry?;
-                let kind = entry.file_type()?;
-                if kind.is_dir() && depth < DEPTH_MAX {
-                    open.push((entry.open_dir()?, depth + 1));
-                } else if kind.is_file() {
+                let Some(known) = there(entry.metadata())? else { continue };
+                let name = entry.file_name();
+                if name.to_str().is_some_and(is_own_name) {
+                    continue;
+                }
+                if known.is_dir() || known.is_file() {
                     usage.files += 1;
-                    usage.bytes = usage.bytes.saturating_add(entry.metadata()?.len());
+                }
+                if known.is_dir() && depth < DEPTH_MAX {
+                    waiting.push((path.join(name), depth + 1));
+                } else if known.is_file() {
+                    usage.bytes = usage.bytes.saturating_add(known.len());
                 }
                 if usage.files > files_max {
                     return Ok(usage);
@@ -242,18 +277,34 @@ impl GrantedDirectory {
         Ok(usage)
     }
 
-    /// Makes a change of the name `path` survive a loss of power.
+    /// Makes a change of the names in `directory` survive a loss of power.
     #[cfg(unix)]
-    fn sync(&self, path: &FilePath) -> Result<(), FileError> {
-        let above = path.as_str().rsplit_once('/').map_or(".", |(above, _)| above);
+    fn sync(&self, directory: &str) -> io::Result<()> {
         // The directory's own handle is for looking up only.
-        Ok(self.dir.open(above)?.sync_all()?)
+        self.dir.open(directory)?.sync_all()
     }
 
     #[cfg(not(unix))]
     #[expect(clippy::unused_self, reason = "the same call on every system")]
-    fn sync(&self, _path: &FilePath) -> Result<(), FileError> {
+    fn sync(&self, _directory: &str) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// The directories above a path, the closest first, and the granted one last.
+fn above(path: &FilePath) -> impl Iterator<Item = &str> {
+    fn one(path: &str) -> Option<&str> {
+        path.rsplit_once('/').map(|(above, _)| above)
+    }
+    std::iter::successors(one(path.as_str()), |path| one(path)).chain(["."])
+}
+
+/// `None` for what is not there.
+fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -264,10 +315,11 @@ const O_NONBLOCK: i32 = 0o4000;
 const O_NONBLOCK: i32 = 0x4;
 
 fn refuse_own_names(path: &FilePath) -> Result<(), FileError> {
-    let own = path.as_str().split('/').any(|name| {
-        name.get(..PART_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PART_PREFIX))
-    });
-    if own { Err(FileError::NotAFile) } else { Ok(()) }
+    if path.as_str().split('/').any(is_own_name) { Err(FileError::NotAFile) } else { Ok(()) }
+}
+
+fn is_own_name(name: &str) -> bool {
+    name.get(..PART_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PART_PREFIX))
 }
 
 /// What a plug-in sees of an entry: regular files with names that it could write itself.
