@@ -16,7 +16,7 @@ const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_sec
 /// Whether and how long to wait for the server.
 #[derive(Clone, Copy, Debug, Default, Args, Serialize, Deserialize)]
 pub(crate) struct Waiting {
-    /// Wait for a server that does not answer, an hour or so many seconds
+    /// Wait for a server that does not answer: so many seconds, or an hour
     #[arg(
         long,
         value_name = "SECONDS",
@@ -28,6 +28,11 @@ pub(crate) struct Waiting {
 }
 
 impl Waiting {
+    /// Whether to wait.
+    pub(crate) fn is_set(self) -> bool {
+        self.wait.is_some()
+    }
+
     /// Runs `work` again while the server does not answer, until the time is over.
     ///
     /// # Errors
@@ -49,8 +54,12 @@ impl Waiting {
             else {
                 return Err(error);
             };
-            progress.note(&format!("The server does not answer; waiting {} s.", pause.as_secs()));
-            std::thread::sleep(pause.min(left));
+            let now = pause.min(left);
+            progress.note(&format!(
+                "The server does not answer; trying again in {} s.",
+                now.as_secs_f32().ceil()
+            ));
+            std::thread::sleep(now);
             pause = (pause * 2).min(PAUSES.1);
         }
     }

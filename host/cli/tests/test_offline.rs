@@ -137,16 +137,17 @@ fn a_command_that_waits_goes_on_when_the_server_answers() {
     drop(serving);
     let done = device.run(&["go-online", "--wait=5"]);
     assert_eq!(done.exit, 6, "{done:?}");
-    assert!(done.stderr.contains("waiting"), "{done:?}");
+    assert!(done.stderr.contains("trying again in 1 s"), "{done:?}");
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| device.json(&["go-online", "--wait"]));
         let _serving = server.serve(&["--dev", "--listen", &format!("127.0.0.1:{port}")]);
         let done = waiting.join().unwrap();
         assert_eq!(done.exit, 0, "{done:?}");
         assert_eq!(done.json()["counts"]["applied"], 1);
+        // The server is there again, so this is no older copy.
+        assert!(device.good(&["go-offline", "--wait"])["copyOf"].is_null());
     });
     // What is refused is not waited for.
-    device.good(&["go-offline"]);
     assert_eq!(device.json(&["sync", "--wait"]).exit, 6);
 }
 

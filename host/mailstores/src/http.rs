@@ -81,36 +81,40 @@ pub trait Http: Send {
 /// The real network.
 pub struct Network {
     agent: ureq::Agent,
+    /// Without the proxy of the environment: for what is not encrypted and stays on this machine.
+    local: ureq::Agent,
 }
 
 impl Network {
     /// A client that waits so long for a connection and for an answer.
     #[must_use]
     pub fn new(connect: Duration, answer: Duration) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(connect))
-            .timeout_global(Some(answer))
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .build();
-        Self { agent: config.into() }
+        let config = || {
+            ureq::Agent::config_builder()
+                .timeout_connect(Some(connect))
+                .timeout_global(Some(answer))
+                .http_status_as_error(false)
+                .allow_non_standard_methods(true)
+                .max_redirects(0)
+        };
+        Self { agent: config().build().into(), local: config().proxy(None).build().into() }
     }
 }
 
 impl Http for Network {
     fn send(&mut self, request: &HttpRequest) -> Result<HttpAnswer, HttpFailure> {
         let failed = |reason: String| HttpFailure { url: request.url.clone(), reason };
+        let agent = if request.url.starts_with("https:") { &self.agent } else { &self.local };
         let mut builder = ureq::http::Request::builder().method(request.method).uri(&request.url);
         for (name, value) in &request.headers {
             builder = builder.header(*name, value);
         }
         let answer = if request.body.is_empty() {
             let built = builder.body(()).map_err(|error| failed(error.to_string()))?;
-            self.agent.run(built)
+            agent.run(built)
         } else {
             let built = builder.body(request.body.as_slice());
-            self.agent.run(built.map_err(|error| failed(error.to_string()))?)
+            agent.run(built.map_err(|error| failed(error.to_string()))?)
         };
         let mut answer = answer.map_err(|error| failed(error.to_string()))?;
         let text = |value: &ureq::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
@@ -167,17 +171,21 @@ impl Credentials {
     }
 }
 
-/// An address in two parts: `https://host:port` and the path.
+/// An address in two parts: `https://host:port` and the path. None with a user or password in it:
+/// those would be seen wherever the address is.
 pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
     let scheme = url.find("://")?;
     let host = scheme + 3;
     let end = url[host..].find('/').map_or(url.len(), |at| host + at);
-    (end > host).then(|| (&url[..end], &url[end..]))
+    (end > host && !url[host..end].contains('@')).then(|| (&url[..end], &url[end..]))
 }
 
 /// Whether credentials may be sent there: over TLS, or to this machine.
 pub(crate) fn is_safe(origin: &str) -> bool {
     let Some(host) = origin.strip_prefix("http://") else { return origin.starts_with("https://") };
+    if host.contains('@') {
+        return false;
+    }
     let host = if let Some(rest) = host.strip_prefix('[') {
         rest.split(']').next().unwrap_or_default()
     } else {
@@ -212,5 +220,27 @@ pub(crate) fn refused(
             MailStoreError::Transient { store, detail: reason() }
         }
         _ => MailStoreError::Refused { store, reason: reason() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_no_user_and_goes_over_tls_or_to_this_machine() {
+        assert_eq!(split("https://h:1/p/q"), Some(("https://h:1", "/p/q")));
+        assert_eq!(split("https://h"), Some(("https://h", "")));
+        for none in ["h/p", "https:///p", "https://me:secret@h/", "https://me@h"] {
+            assert_eq!(split(none), None, "{none}");
+        }
+        for safe in ["https://h", "http://localhost:1", "http://127.0.0.1", "http://[::1]:1"] {
+            assert!(is_safe(safe), "{safe}");
+        }
+        for unsafe_one in
+            ["http://h", "http://localhost:x@h", "http://localhost.h", "ftp://localhost"]
+        {
+            assert!(!is_safe(unsafe_one), "{unsafe_one}");
+        }
     }
 }

@@ -17,8 +17,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::BTreeMap;
 
-/// The most conflicts that are looked at.
+/// The most conflicts that are listed, the newest.
 const LISTED_MAX: usize = 1_000;
+/// The most that are looked through for those of one entry.
+const SEARCHED_MAX: usize = 1_000_000;
 
 /// Values that two sides changed, and which one stands. No value is ever lost.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
@@ -82,17 +84,11 @@ struct Found {
 
 impl Conflicts {
     pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
-        let found = if workspace.is_server() {
-            let rows = workspace.store().read()?.conflicts(LISTED_MAX)?;
-            rows.into_iter().map(of_server).collect()
-        } else {
-            of_device(workspace)?
-        };
         match self {
-            Self::List => Ok(list(&found)),
-            Self::Show { entry } => Ok(list(&of_entry(found, entry)?)),
+            Self::List => Ok(list(&find(workspace, None)?)),
+            Self::Show { entry } => Ok(list(&of_entry(workspace, entry)?)),
             Self::Resolve { entry, take, columns, device } => {
-                let mut found = of_entry(found, entry)?;
+                let mut found = of_entry(workspace, entry)?;
                 found.retain(|f| device.is_none() || f.device == device);
                 one_device(&found)?;
                 let changes = changes(entry, &found, take, columns.as_deref())?;
@@ -125,8 +121,19 @@ fn list(found: &[Found]) -> Output {
     )
 }
 
-fn of_entry(mut found: Vec<Found>, entry: u64) -> Result<Vec<Found>, CliError> {
-    found.retain(|f| f.entry == entry);
+/// The conflicts of an entry, or the newest of all; the newest first.
+fn find(workspace: &Workspace, entry: Option<u64>) -> Result<Vec<Found>, CliError> {
+    if !workspace.is_server() {
+        return of_device(workspace, entry);
+    }
+    let rows_max = if entry.is_some() { SEARCHED_MAX } else { LISTED_MAX };
+    let mut rows = workspace.store().read()?.conflicts(rows_max)?;
+    rows.retain(|row| entry.is_none_or(|entry| row.sequence == entry));
+    Ok(rows.into_iter().map(of_server).collect())
+}
+
+fn of_entry(workspace: &Workspace, entry: u64) -> Result<Vec<Found>, CliError> {
+    let found = find(workspace, Some(entry))?;
     if found.is_empty() {
         let message = format!("Entry {entry} has no conflict that was decided.");
         return Err(CliError::new(Exit::NotFound, message).hint(
@@ -176,7 +183,11 @@ fn changes(
         };
         let empty = || Entity::with_id(&row.table, row.id);
         let target = changes.entry((&row.table, row.id)).or_insert_with(empty);
-        target.attributes.insert(column.clone(), value.clone().unwrap_or_default());
+        // The newest first: a device that began a new epoch has its numbers again.
+        target
+            .attributes
+            .entry(column.clone())
+            .or_insert_with(|| value.clone().unwrap_or_default());
     }
     let decided = |column: &String| found.iter().any(|f| f.column.as_ref() == Some(column));
     if let Some(other) = columns.unwrap_or_default().iter().find(|column| !decided(column)) {
@@ -251,7 +262,7 @@ fn of_server(row: ConflictRow) -> Found {
     }
 }
 
-fn of_device(workspace: &Workspace) -> Result<Vec<Found>, CliError> {
+fn of_device(workspace: &Workspace, entry: Option<u64>) -> Result<Vec<Found>, CliError> {
     let device = workspace.device()?;
     let filter = JournalFilter {
         states: vec![EntryState::Applied, EntryState::Conflict],
@@ -260,12 +271,15 @@ fn of_device(workspace: &Workspace) -> Result<Vec<Found>, CliError> {
     };
     let mut found = Vec::new();
     for row in device.journal(&filter)? {
+        if entry.is_some_and(|entry| row.sequence != entry) {
+            continue;
+        }
         let lines = device.entry(row.sequence)?.outcome.map(|o| o.report.lines).unwrap_or_default();
         let conflicts = lines
             .into_iter()
             .filter(|line| matches!(line.verdict, Verdict::ServerStands | Verdict::DeviceStands));
         found.extend(conflicts.map(|line| of_line(row.sequence, line)));
-        if found.len() >= LISTED_MAX {
+        if entry.is_none() && found.len() >= LISTED_MAX {
             break;
         }
     }

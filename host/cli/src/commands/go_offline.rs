@@ -26,7 +26,13 @@ impl GoOffline {
         workspace: &Workspace,
         progress: &dyn Progress,
     ) -> Result<Output, CliError> {
-        let report = workspace.device()?.go_offline(progress)?;
+        let device = workspace.device()?;
+        // Who waits for the server wants what it has now.
+        let report = if self.waiting.is_set() {
+            device.go_offline_fresh(progress)?
+        } else {
+            device.go_offline(progress)?
+        };
         let copy_of = report.copy_of.map(|time| time.to_string());
         let tables: Vec<_> = report
             .tables

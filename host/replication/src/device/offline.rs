@@ -50,6 +50,21 @@ impl Device {
     /// The device is offline already; [`code::GO_OFFLINE_DENIED`], after which the device is online;
     /// what the server says, or that it does not answer.
     pub fn go_offline(&self, progress: &dyn Progress) -> Result<GoOfflineReport, Fault> {
+        self.leave(progress).or_else(|fault| match fault.code {
+            code::UNREACHABLE => self.go_with_the_copy(fault, progress),
+            _ => Err(fault),
+        })
+    }
+
+    /// As [`Device::go_offline`], and never with an older copy.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn go_offline_fresh(&self, progress: &dyn Progress) -> Result<GoOfflineReport, Fault> {
+        self.leave(progress)
+    }
+
+    fn leave(&self, progress: &dyn Progress) -> Result<GoOfflineReport, Fault> {
         let _work = self.work();
         match self.require_state()? {
             DeviceState::Online | DeviceState::GoingOffline => {}
@@ -69,7 +84,6 @@ impl Device {
                 report.removals += last.removals;
                 Ok(report)
             }
-            Err(fault) if fault.code == code::UNREACHABLE => self.go_with_the_copy(fault, progress),
             Err(fault) if fault.code == code::GO_OFFLINE_DENIED => {
                 self.switch(DeviceState::Online)?;
                 self.give_up_copy(progress)?;
@@ -121,6 +135,7 @@ impl Device {
         record.incarnation = Uuid::nil();
         record.store(&mut tx)?;
         tx.commit()?;
+        self.know_user(record.user);
         progress.note(&format!(
             "The right to take data offline is gone: {removed} rows were removed here."
         ));
@@ -152,6 +167,7 @@ impl Device {
         fault: Fault,
         progress: &dyn Progress,
     ) -> Result<GoOfflineReport, Fault> {
+        let _work = self.work();
         let record = self.record()?;
         let allowed = record.offline_capable && record.user.go_offline;
         let (true, Some(copy_of)) = (allowed, record.last_sync) else {

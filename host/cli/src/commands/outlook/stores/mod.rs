@@ -83,7 +83,10 @@ impl Store {
                 stores.remove(&name)?;
                 stores.save(&workspace.data)?;
                 kept::forget(&workspace.data, &name)?;
-                let text = format!("'{name}' is forgotten. Items and records stay as they are.");
+                let text = format!(
+                    "'{name}' is forgotten. Items and records stay as they are; which e-mails of an \
+                     IMAP mailbox were tracked is forgotten with it."
+                );
                 Ok(Output::new(json!({ "removed": name })).text(text))
             }
         }
@@ -104,6 +107,12 @@ fn add(workspace: &Workspace, mut stores: Stores, add: Add) -> Result<Output, Cl
     settings.time_zone = time_zone.unwrap_or(settings.time_zone);
     zone(&settings.time_zone)?;
     let folder = kept::folder(&workspace.data, &kept.name);
+    if folder.exists() {
+        // It may have the only ties of a mailbox; a failure below would remove it.
+        let text = format!("'{}' is left of an earlier store of that name.", folder.display());
+        return Err(CliError::new(Exit::Refused, text)
+            .hint("Take another name, or move the folder away if nobody needs it."));
+    }
     kept::make(&folder, secret.as_ref())?;
     let tried = connect::connect(&kept, &workspace.data, &settings)
         .and_then(|mut store| show(&summary(&kept), &mut *store));
