@@ -3,7 +3,8 @@
 
 use offstage_model::registration::CapabilityDeclaration;
 use offstage_policy::{
-    CapabilitySet, PINS_MAX, POLICY_FILE_BYTES_MAX, PolicyFile, TRUST_FILE_BYTES_MAX, TrustFile,
+    CapabilitySet, OutboundUrl, PINS_MAX, POLICY_FILE_BYTES_MAX, PolicyFile, TRUST_FILE_BYTES_MAX,
+    TrustFile, URL_BYTES_MAX,
 };
 
 /// The most capabilities in one list.
@@ -54,6 +55,17 @@ fn a_file_may_have_so_many_entries() {
     let minimum = "[[minimum]]\npackage=\"*\"\nversion=\"1.0.0\"\nreason=\"r\"\n";
     assert!(trust(&minimum.repeat(ENTRIES_MAX)).is_ok());
     assert!(trust(&minimum.repeat(ENTRIES_MAX + 1)).is_err());
+}
+
+#[test]
+fn a_url_may_have_so_many_bytes() {
+    let start = "https://api.example.com/";
+    for (bytes, is_url) in
+        [(URL_BYTES_MAX - 1, true), (URL_BYTES_MAX, true), (URL_BYTES_MAX + 1, false)]
+    {
+        let url = format!("{start}{}", "a".repeat(bytes - start.len()));
+        assert_eq!(OutboundUrl::parse(&url).is_ok(), is_url, "{bytes}");
+    }
 }
 
 #[test]
