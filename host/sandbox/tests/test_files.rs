@@ -236,7 +236,9 @@ fn race(look: impl Fn() -> Option<Vec<u8>>, place: &Place, rounds: usize) -> usi
     let stop = AtomicBool::new(false);
     let link = place.granted.join("link");
     let next = place.granted.join("next");
-    symlink(place.granted.join("sub"), &link).expect("a link");
+    if link.symlink_metadata().is_err() {
+        symlink(place.granted.join("sub"), &link).expect("a link");
+    }
     std::fs::write(place.granted.join("sub/secret.txt"), INSIDE).expect("a file");
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -275,6 +277,7 @@ fn atk_c02_the_race_would_find_a_way_out() {
         let resolved = path.canonicalize().ok()?;
         resolved.starts_with(&granted).then(|| std::fs::read(path).ok())?
     };
-    let seen = race(naive, &place, 200_000);
-    assert!(seen > 0, "the race never won, so it proves nothing");
+    // On a busy machine it takes a while; each turn of the other thread is another chance.
+    let won = (0..50).any(|_| race(naive, &place, 20_000) > 0);
+    assert!(won, "the race never won, so it proves nothing");
 }
