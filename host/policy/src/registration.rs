@@ -8,6 +8,7 @@ use crate::{PackagePattern, PolicyError};
 use offstage_model::registration::StepDeclaration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::fmt;
 use toml::Spanned;
 
 /// The first rank that needs no entry: a lower one runs before every step that has the usual ranks.
@@ -103,6 +104,30 @@ impl Registration {
             None
         }
     }
+}
+
+/// The packages and what bounds their steps, whatever the order in the file.
+impl fmt::Display for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, last) = self.ranks.unwrap_or((RANK_FIRST, i32::MAX));
+        write!(f, "{}: ", self.package)?;
+        list(f, "messages", self.messages.as_ref())?;
+        list(f, "tables", self.tables.as_ref())?;
+        list(f, "stages", self.stages.as_ref())?;
+        write!(f, "ranks {first} to {last}")
+    }
+}
+
+fn list<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    what: &str,
+    names: Option<&BTreeSet<T>>,
+) -> fmt::Result {
+    let Some(names) = names else {
+        return write!(f, "any {what}; ");
+    };
+    let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+    write!(f, "{what} {}; ", names.join(", "))
 }
 
 /// Whether a step of a package may be registered: one entry about the package must cover all of it.

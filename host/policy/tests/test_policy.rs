@@ -328,7 +328,10 @@ fn the_example_and_the_default_are_policies() {
     assert_eq!((example.grants().len(), example.denies().len()), (2, 1));
     assert_eq!(example.directory("reports").unwrap().path, "/srv/offstage/reports");
     assert_eq!(example.directories().count(), 1);
-    assert_eq!(example.registrations()[0].ranks, Some((100, 999)));
+    assert_eq!(
+        example.registrations()[0].to_string(),
+        "acme/*: messages Create, Update; tables contact, task; stages 20, 40; ranks 100 to 999"
+    );
     let default = include_str!("../../../policies/default.toml");
     let default = PolicyFile::parse(default, "default.toml").unwrap();
     assert!(default.grants().is_empty() && !default.is_missing());

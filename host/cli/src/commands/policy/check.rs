@@ -52,6 +52,7 @@ pub(super) fn files(workspace: &Workspace) -> Result<Output, CliError> {
         "policy": {
             "file": policy.file(), "missing": policy.is_missing(),
             "grants": policy.grants().len(), "denies": policy.denies().len(),
+            "registrations": policy.registrations().len(),
             "directories": policy.directories().count(),
         },
     });
@@ -66,9 +67,10 @@ pub(super) fn files(workspace: &Workspace) -> Result<Output, CliError> {
         trust.minimums().len()
     );
     let granted = format!(
-        "{} grants, {} deny entries, {} directories",
+        "{} grants, {} deny entries, {} bounds of registration, {} directories",
         policy.grants().len(),
         policy.denies().len(),
+        policy.registrations().len(),
         policy.directories().count()
     );
     Ok(Output::new(json).pairs(vec![

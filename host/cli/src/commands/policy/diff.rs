@@ -36,6 +36,8 @@ fn lines(policy: &PolicyFile) -> BTreeSet<String> {
     for deny in policy.denies() {
         lines.extend(said(&format!("deny {}", deny.package), &deny.rules));
     }
+    let registrations = policy.registrations().iter();
+    lines.extend(registrations.map(|bounds| format!("registration {bounds}")));
     let directories = policy.directories();
     lines.extend(directories.map(|d| format!("directory {} is {}", d.name, d.path)));
     lines
