@@ -139,6 +139,22 @@ fn cases() -> Vec<Case> {
             seen: &[("/effects/0/verdict", "\"dropped\"")],
         },
         Case {
+            name: "it refuses in playback what it took offline",
+            steps: step(20, "return-if offline\nthrow no"),
+            requests: json!([]),
+            exit: 5,
+            notable: &[("Both runs", "look")],
+            seen: &[("/requests/0/playback", "\"not-applied\"")],
+        },
+        Case {
+            name: "it refuses everything offline: no second run was seen",
+            steps: step(20, "throw no"),
+            requests: json!([]),
+            exit: 5,
+            notable: &[("Both runs", "look")],
+            seen: &[("/steps/0/runsPlayback", "0")],
+        },
+        Case {
             name: "only on the server: people offline do not see what will be",
             steps: step(40, "return-if offline\ncreate task subject=s:Call"),
             requests: task(),

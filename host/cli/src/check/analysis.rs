@@ -5,7 +5,7 @@
 
 use super::capability;
 use super::report::{
-    CostSeen, DenialSeen, EffectSeen, ModeSeen, Repetition, Report, RequestSeen, Severity,
+    CostSeen, DenialSeen, EffectSeen, ModeSeen, Played, Repetition, Report, RequestSeen, Severity,
     SourceSeen, StepSeen, ViolationSeen,
 };
 use super::sample::Sample;
@@ -112,9 +112,24 @@ fn requests(seen: &Seen<'_>) -> Vec<RequestSeen> {
             }
         };
         let unusable = matches!(&ran.offline, Err(fault) if fault.step.is_none());
-        found.push(RequestSeen { name: one.name.clone(), offline, server, unusable });
+        let left_entry = ran.offline.as_ref().ok().copied().flatten();
+        let playback = left_entry.map(|sequence| played(seen, entry(sequence)));
+        found.push(RequestSeen { name: one.name.clone(), offline, server, unusable, playback });
     }
     found
+}
+
+/// What became of an entry; `None`: it is not there any more.
+fn played(seen: &Seen<'_>, entry: Option<&EntryDetail>) -> Played {
+    let Some(entry) = entry else { return Played::NotApplied };
+    if entry.row.state == EntryState::Applied {
+        return Played::Applied;
+    }
+    let fault = entry.outcome.as_ref().and_then(|outcome| outcome.fault.as_ref());
+    let refused_by = fault.and_then(|fault| fault.step.as_ref());
+    let for_server_only = |step: &StepDeclaration| step.deployment == Deployment::Server;
+    let step = declarations(seen).find(|step| Some(&step.key) == refused_by);
+    if step.is_some_and(for_server_only) { Played::RefusedOnServer } else { Played::NotApplied }
 }
 
 fn outcome_text(entry: &EntryDetail) -> String {

@@ -2,7 +2,7 @@
 //!
 //! Never looks at anything but the report.
 
-use super::report::{Judgement, Report, Severity};
+use super::report::{Judgement, Played, Report, RequestSeen, Severity, StepSeen};
 use crate::output::counted;
 use offstage_model::journal::Verdict;
 use offstage_model::registration::PlaybackMode;
@@ -111,6 +111,9 @@ fn both_runs(report: &Report, agree: bool) -> Judgement {
     if report.steps.iter().all(|step| step.runs_offline + step.runs_playback == 0) {
         return judgement(area, Severity::Note, "No step ran in an operation that is played back.");
     }
+    if let Some(text) = not_applied(report) {
+        return judgement(area, Severity::Look, text);
+    }
     let count = |verdict: Verdict| {
         report.effects.iter().filter(|e| e.verdict == verdict).map(|e| e.count).sum::<usize>()
     };
@@ -129,8 +132,17 @@ fn both_runs(report: &Report, agree: bool) -> Judgement {
         .map(|(verdict, words)| format!("{} {words}", count(*verdict)))
         .collect();
     let severity = report.effects.iter().map(|e| e.severity).max().unwrap_or(Severity::Good);
+    let refused = of_playback(report, Played::RefusedOnServer).count();
+    let refused = if refused > 0 {
+        let entries = times(refused, "entry", "entries");
+        format!(" Its steps for the server only refused {entries} in playback.")
+    } else {
+        String::new()
+    };
+    let severity = if refused.is_empty() { severity } else { severity.max(Severity::Note) };
     if parts.is_empty() {
-        return judgement(area, Severity::Good, "Neither run has an effect of its own.");
+        let text = format!("Neither run has an effect of its own.{refused}");
+        return judgement(area, severity, text);
     }
     let classic = report.modes.iter().find(|seen| seen.mode == PlaybackMode::Classic);
     let unguarded = classic.map_or(0, |seen| seen.twice);
@@ -145,7 +157,37 @@ fn both_runs(report: &Report, agree: bool) -> Judgement {
             " No guard: without reconciliation (classic) {unguarded} would be there twice."
         ));
     }
+    text.push_str(&refused);
     judgement(area, severity, text)
+}
+
+fn of_playback(report: &Report, played: Played) -> impl Iterator<Item = &str> {
+    let of = move |request: &&RequestSeen| request.playback == Some(played);
+    report.requests.iter().filter(of).map(|request| request.name.as_str())
+}
+
+/// Why the sample says little about the second run, or that it went wrong.
+fn not_applied(report: &Report) -> Option<String> {
+    let names: Vec<&str> = of_playback(report, Played::NotApplied).collect();
+    if !names.is_empty() {
+        let entries = times(names.len(), "entry was", "entries were");
+        return Some(format!("{entries} not applied in playback: {}.", names.join(", ")));
+    }
+    // What the sandbox ended or the policy denied is judged there.
+    if !report.violations.is_empty() || !report.denials.is_empty() {
+        return None;
+    }
+    let alone = |step: &&StepSeen| {
+        step.deployment == "both"
+            && step.playback != PlaybackMode::Once
+            && step.runs_offline > 0
+            && step.runs_playback == 0
+    };
+    let alone: Vec<&str> = report.steps.iter().filter(alone).map(|s| s.key.as_str()).collect();
+    (!alone.is_empty()).then(|| {
+        let steps = alone.join(", ");
+        format!("The second run was not seen: no request of the sample got as far with {steps}.")
+    })
 }
 
 fn capabilities(report: &Report) -> Judgement {

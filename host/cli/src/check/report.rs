@@ -111,6 +111,21 @@ pub(crate) struct RequestSeen {
     pub(crate) server: String,
     /// The platform itself refused it, so it shows nothing about the package.
     pub(crate) unusable: bool,
+    /// What became of its entry, if it left one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) playback: Option<Played>,
+}
+
+/// What became of an entry in playback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Played {
+    /// The server has it.
+    Applied,
+    /// A step refused it that the package has for the server only.
+    RefusedOnServer,
+    /// It was not applied for another reason.
+    NotApplied,
 }
 
 /// The same input once more.
