@@ -19,6 +19,13 @@ use offstage_outlook::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
+/// Items in a list, unless more are asked for.
+const LISTED: usize = 100;
+
+const fn listed() -> usize {
+    LISTED
+}
+
 /// Items of the mail store in use.
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,6 +34,10 @@ pub(crate) enum Item {
     List {
         /// Only of this kind: contact, task, appointment or email
         kind: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = LISTED)]
+        #[serde(default = "listed")]
+        top: usize,
     },
     /// Show an item with all properties that are mapped
     Show {
@@ -84,7 +95,7 @@ impl Item {
 
     fn run_anywhere(self, store: &mut dyn MailStore) -> Result<Output, CliError> {
         match self {
-            Self::List { kind } => list(store, kind.as_deref()),
+            Self::List { kind, top } => list(store, kind.as_deref(), top),
             Self::Show { item } => {
                 let id = find(store, &item)?;
                 show(&read(store, &id)?)
@@ -162,13 +173,17 @@ fn send(workspace: &Workspace, mut store: EmbeddedStore, item: &str) -> Result<O
     show(&sent)
 }
 
-fn list(store: &mut dyn MailStore, kind: Option<&str>) -> Result<Output, CliError> {
+/// A mailbox may hold very many, and each may be read from a server.
+fn list(store: &mut dyn MailStore, kind: Option<&str>, top: usize) -> Result<Output, CliError> {
     let kind = kind.map(|k| ItemKind::named(k).ok_or_else(|| unknown_kind(k))).transpose()?;
     let mut items = Vec::new();
+    let mut more = 0;
     for folder in store.folders().map_err(mail_error)? {
         if kind.is_none_or(|kind| kind == folder.kind) {
             let rows = store.scan(&folder.id, None).map_err(mail_error)?.rows;
-            let ids: Vec<EntryId> = rows.into_iter().map(|row| row.entry_id).collect();
+            let count = rows.len().min(top.saturating_sub(items.len()));
+            more += rows.len() - count;
+            let ids: Vec<EntryId> = rows.into_iter().take(count).map(|row| row.entry_id).collect();
             items.extend(store.read(&ids).map_err(mail_error)?.into_iter().flatten());
         }
     }
@@ -180,11 +195,15 @@ fn list(store: &mut dyn MailStore, kind: Option<&str>) -> Result<Output, CliErro
             vec![item.entry_id.to_string(), item.kind.to_string(), name(item), tracked]
         })
         .collect();
-    Ok(Output::new(json!({ "items": json })).table(
+    let output = Output::new(json!({ "items": json, "more": more })).table(
         &["Item", "Kind", "Name", "Record"],
         rows,
         "The mailbox is empty.",
-    ))
+    );
+    if more == 0 {
+        return Ok(output);
+    }
+    Ok(output.text(format!("{more} more are not shown; `--top N` shows N.")))
 }
 
 fn name(item: &MailItem) -> String {

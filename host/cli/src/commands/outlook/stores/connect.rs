@@ -66,7 +66,7 @@ pub(crate) fn open(
     }))
 }
 
-/// Connects a store.
+/// Connects a store with the secret that is kept.
 pub(super) fn connect(
     kept: &Kept,
     data: &Path,
@@ -74,6 +74,17 @@ pub(super) fn connect(
 ) -> Result<Box<dyn MailStore>, CliError> {
     zone(&settings.time_zone)?;
     connected(kept, data, settings).map_err(mail_error)
+}
+
+/// Connects a store with another secret than the one that is kept.
+pub(super) fn connect_with(
+    kept: &Kept,
+    data: &Path,
+    settings: &Settings,
+    secret: &str,
+) -> Result<Box<dyn MailStore>, CliError> {
+    zone(&settings.time_zone)?;
+    connected_with(kept, data, settings, Some(secret.to_owned())).map_err(mail_error)
 }
 
 /// The zone of an IANA name.
@@ -89,14 +100,26 @@ fn connected(
     data: &Path,
     settings: &Settings,
 ) -> Result<Box<dyn MailStore>, MailStoreError> {
+    let secret = kept::secret(&kept::folder(data, &kept.name)).map_err(|error| {
+        MailStoreError::NeedsAttention {
+            store: kept.access.kind(),
+            problem: format!("its secret cannot be read: {error}"),
+            hint: "`offstage outlook store secret NAME` takes a new one",
+        }
+    })?;
+    connected_with(kept, data, settings, secret)
+}
+
+fn connected_with(
+    kept: &Kept,
+    data: &Path,
+    settings: &Settings,
+    secret: Option<String>,
+) -> Result<Box<dyn MailStore>, MailStoreError> {
     let kind = kept.access.kind();
     let attention =
         |problem: String, hint| MailStoreError::NeedsAttention { store: kind, problem, hint };
     let folder = kept::folder(data, &kept.name);
-    let secret = kept::secret(&folder).map_err(|error| {
-        let hint = "remove the store and add it again";
-        attention(format!("its secret cannot be read: {error}"), hint)
-    })?;
     let home = Zone::named(&settings.time_zone).ok_or_else(|| {
         let hint = "set it with `offstage outlook settings set --time-zone`";
         attention(format!("there is no time zone '{}'", settings.time_zone), hint)

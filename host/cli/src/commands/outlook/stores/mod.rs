@@ -142,17 +142,12 @@ fn change_secret(
         return Err(CliError::usage(format!("'{}' needs no password or token.", kept.name)));
     }
     let folder = kept::folder(&workspace.data, &kept.name);
-    let before = kept::secret(&folder)
-        .map_err(|error| CliError::file("read the secret in", &folder, &error))?
-        .map(arguments::Secret);
-    kept::make(&folder, Some(&secret.required()?))?;
+    let secret = secret.required()?;
     let settings = settings(workspace, Some(kept))?;
-    let tried = connect::connect(kept, &workspace.data, &settings)
-        .and_then(|mut store| store.folders().map_err(mail_error));
-    if let Err(error) = tried {
-        kept::make(&folder, before.as_ref())?;
-        return Err(error);
-    }
+    connect::connect_with(kept, &workspace.data, &settings, &secret.0)?
+        .folders()
+        .map_err(mail_error)?;
+    kept::make(&folder, Some(&secret))?;
     let text = format!("'{}' lets you in with it.", kept.name);
     Ok(Output::new(json!({ "name": kept.name, "changed": true })).text(text))
 }
