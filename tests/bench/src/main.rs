@@ -13,6 +13,7 @@ mod outlook;
 mod outlook_dav;
 mod playback;
 mod plugin_call;
+mod policy;
 mod report;
 mod rows;
 mod start;
@@ -78,12 +79,13 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 9] = [
+const BENCHMARKS: [(&str, Benchmark); 10] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
     ("incremental", incremental::run),
     ("plugin-call", plugin_call::run),
+    ("policy", policy::run),
     ("debugging", debugging::run),
     ("start", start::run),
     ("outlook", outlook::run),

@@ -68,6 +68,16 @@ fn two_threads(
         .note("beside the product on one thread"))
 }
 
+/// Calls with wasmtime alone.
+pub(crate) fn floor_rounds(setting: &Setting, component: &[u8], count: usize) -> Result<Rounds> {
+    let bare = bare::Bare::new(component)?;
+    let mut rounds = Rounds::default();
+    for _ in 0..setting.rounds {
+        rounds.push(sample(|| (0..count).try_for_each(|_| bare.call(SCRIPT)))?.0, count);
+    }
+    Ok(rounds)
+}
+
 /// What a bare call costs in microseconds of CPU; measured once.
 pub(crate) fn bare_call_us() -> Result<f64> {
     static COST: OnceLock<f64> = OnceLock::new();
