@@ -358,6 +358,46 @@ fn a_file_that_is_only_read() {
     story.only_read(&item);
 }
 
+/// What a store cannot read is not deleted: the record stays, and a person is told.
+#[test]
+fn an_item_that_cannot_be_read_is_never_taken_for_deleted() {
+    let Some(radicale) = radicale() else { return };
+    let server = Server::new();
+    let store = test_dav::connect(&radicale);
+    let mut story = Story::new("dav", &server, Box::new(store));
+    let id = server.create(row(ItemKind::Appointment, "Stays"));
+    story.sync();
+    let item = story.item(ItemKind::Appointment, "Stays").expect("it came");
+    // Another client writes it with a zone that nobody knows.
+    let path = item.entry_id.as_str();
+    let (_, body) = radicale.raw("GET", path, &[], b"");
+    let text = String::from_utf8(body).unwrap();
+    let lines = text.lines().map(|line| match line.split_once(':') {
+        Some((name, _)) if name.starts_with("DTSTART") => {
+            "DTSTART;TZID=Nowhere/Land:20261126T100000".to_owned()
+        }
+        _ => line.to_owned(),
+    });
+    let text = lines.collect::<Vec<_>>().join("\r\n") + "\r\n";
+    let kind = [("content-type", "text/calendar")];
+    let status = radicale.raw("PUT", path, &kind, text.as_bytes()).0;
+    if !(200..300).contains(&status) {
+        println!("the server itself refuses an unknown zone ({status})");
+        return;
+    }
+    // The record changes too, so that there is work for the pair.
+    server.update(Entity::with_id("appointment", id).with("location", Value::text("Gate 2")));
+    let report = story.engine.synchronise(Trigger::Manual).unwrap();
+    assert_eq!(report.state, RunState::Done, "{report:#?}");
+    assert!(server.get("appointment", id).is_some(), "{report:#?}");
+    assert_eq!(radicale.raw("GET", path, &[], b"").0, 200);
+    let held = story.engine.held().unwrap();
+    assert_eq!(held.len(), 1, "{held:#?}");
+    story.sync();
+    assert!(server.get("appointment", id).is_some());
+    assert_eq!(server.all("appointment").len(), 1);
+}
+
 /// The guide's table "When a store says no", across runs.
 #[test]
 fn a_store_that_asks_to_be_left_alone_is_left_alone() {

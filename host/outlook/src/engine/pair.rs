@@ -10,7 +10,7 @@ use super::{Engine, EngineError, Run};
 use crate::convert::{Record, item_patch, item_state, record_change, record_state};
 use crate::item::{EntryId, FolderId, Item, ItemKind};
 use crate::link::LinkProperties;
-use crate::mail_store::{ItemPatch, NewItem};
+use crate::mail_store::{ItemPatch, MailStoreError, NewItem, Presence};
 use crate::mapping::{TableMapping, of_object_type};
 use crate::original;
 use crate::property::Property;
@@ -114,7 +114,7 @@ impl Engine {
         use ChangeCode as C;
         match (pair.change.outlook, pair.change.crm) {
             (C::Untrack | C::UntrackAndDelete, _) => self.untracked(run, pair, (item, record)),
-            (C::Delete, _) if item.is_none() => self.item_deleted(run, pair, record),
+            (C::Delete, _) if item.is_none() => self.item_missing(run, pair, record),
             (_, C::Delete) => self.record_gone(run, pair, (item, record)),
             (C::Create, _) => self.promote(run, pair, (item, record)),
             _ => match (item, record) {
@@ -123,9 +123,36 @@ impl Engine {
                     self.bring(run, pair, &record)
                 }
                 // It was there when the change was noted.
-                (None, Some(record)) => self.item_deleted(run, pair, Some(record)),
+                (None, Some(record)) => self.item_missing(run, pair, Some(record)),
                 (item, None) => self.record_gone(run, pair, (item, None)),
             },
+        }
+    }
+
+    /// The store gave no item. That it is deleted is only what the store says when it is asked for
+    /// that: it may have an item that it cannot read, or leave one out.
+    fn item_missing(
+        &mut self,
+        run: &Run,
+        pair: &mut Pair,
+        record: Option<Record>,
+    ) -> Result<PairReport, EngineError> {
+        let id = pair.mapping.entry_id.as_deref().map(EntryId::new);
+        let presence = match &id {
+            Some(id) => self.store.presence(std::slice::from_ref(id))?.pop(),
+            None => Some(Presence::Gone),
+        };
+        let store = self.store.name();
+        match presence {
+            Some(Presence::Gone) => self.item_deleted(run, pair, record),
+            Some(Presence::There) => {
+                let reason = "the item is there, and cannot be read".to_owned();
+                Err(MailStoreError::Refused { store, reason }.into())
+            }
+            Some(Presence::Moved(_) | Presence::Unknown) | None => {
+                let detail = "it does not say whether the item is still there".to_owned();
+                Err(MailStoreError::Transient { store, detail }.into())
+            }
         }
     }
 
