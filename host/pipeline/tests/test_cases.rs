@@ -22,15 +22,15 @@ fn run_file(name: &str, cases_min: usize) {
 
 #[test]
 fn pipeline_cases() {
-    run_file("pipeline.case", 21);
+    run_file("pipeline.case", 53);
 }
 
 #[test]
 fn reconcile_cases() {
-    run_file("reconcile.case", 21);
+    run_file("reconcile.case", 52);
 }
 
 #[test]
 fn effect_cases() {
-    run_file("effects.case", 18);
+    run_file("effects.case", 19);
 }

@@ -38,8 +38,13 @@ pub(crate) fn cases(text: &str) -> Vec<Case> {
 
 /// Runs a case in a world of its own.
 pub(crate) fn run(file: &str, case: &Case) {
-    let mut runner =
-        Runner { world: World::new(), played: Vec::new(), last: None, upserted: String::new() };
+    let mut runner = Runner {
+        world: World::new(),
+        played: Vec::new(),
+        last: None,
+        upserted: String::new(),
+        known: Entity::new(""),
+    };
     let mut lines = case.lines.iter().peekable();
     while let Some((number, line)) = lines.next() {
         let mut script = String::new();
@@ -58,6 +63,8 @@ struct Runner {
     played: Vec<(EntryState, Result<Played, Fault>)>,
     last: Option<Response>,
     upserted: String,
+    /// A row as it was at the last `remember`.
+    known: Entity,
 }
 
 impl Runner {
@@ -89,6 +96,10 @@ impl Runner {
             ["column", number, column, verdict] => self.column(place, number, column, verdict),
             ["trace", side, text] => self.trace(place, side, &text.replace('~', " ")),
             ["output", column, value] => self.output(place, column, value),
+            ["output-id", name] => {
+                let id = self.last.as_ref().and_then(Response::entity).and_then(|row| row.id);
+                assert_eq!(id, Some(row_id(name)), "{place}");
+            }
             [side @ ("server" | "device"), rest @ ..] => self.side(place, side, rest, expected),
             _ => panic!("{place}: unknown line"),
         }
@@ -116,6 +127,17 @@ impl Runner {
             }
             ["no-file", directory, path] => {
                 assert!(!self.world.file(side, directory, path).exists(), "{place}: it is there");
+            }
+            ["remember", table, name] => {
+                let row = row(pipeline, table, name);
+                self.known = row.unwrap_or_else(|| panic!("{place}: no such row"));
+            }
+            [verb @ ("moved" | "unmoved"), table, name] => {
+                let row = row(pipeline, table, name).unwrap_or_else(|| panic!("{place}: no row"));
+                let (now, then) = (row.value("modifiedon"), self.known.value("modifiedon"));
+                let moved = (row.version > self.known.version, now.to_string() > then.to_string());
+                let expected = *verb == "moved";
+                assert_eq!(moved, (expected, expected), "{place}: {now} after {then}: {row:?}");
             }
             ["outbox", number] => {
                 let mut tx = pipeline.store().read().expect("a snapshot");
@@ -285,16 +307,19 @@ fn request(words: &[&str]) -> Request {
     }
 }
 
-/// `KEY MESSAGE TABLE STAGE` and options `both|offline|server|async`, `rank=1`, `filter=a,b`,
+/// `KEY MESSAGE TABLE STAGE` (`-` says no stage) and options `both|offline|server|async`, `rank=1`, `filter=a,b`,
 /// `image=pre:alias:a,b`, `playback=once`, `catch`, `secure`.
 fn declaration(words: &[&str], script: &str) -> StepDeclaration {
     let [key, message, table, stage, options @ ..] = words else {
         panic!("KEY MESSAGE TABLE STAGE")
     };
     let table = if *table == "*" { "" } else { *table };
-    let stage: u32 = stage.parse().expect("a stage");
+    let stage = match *stage {
+        "-" => String::new(),
+        stage => format!(r#","stage":{}"#, stage.parse::<u32>().expect("a stage")),
+    };
     let json = format!(
-        r#"{{"type":"t","steps":[{{"key":"{key}","message":"{message}","table":"{table}","stage":{stage}}}]}}"#
+        r#"{{"type":"t","steps":[{{"key":"{key}","message":"{message}","table":"{table}"{stage}}}]}}"#
     );
     let declared: TypeDeclaration = serde_json::from_str(&json).expect("a declaration");
     let mut step = declared.steps.into_iter().next().expect("one step");

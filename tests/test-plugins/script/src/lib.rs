@@ -17,13 +17,14 @@
 //! write DIRECTORY PATH TEXT   read DIRECTORY PATH        remove-file DIRECTORY PATH
 //! list DIRECTORY              http METHOD URL TEXT       http-secret URL SECRET
 //! trace TEXT                  throw TEXT                 throw-status STATUS TEXT
+//! equal TEXT TEXT             (throws when they differ)
 //! return-if offline|playback|deep|server
 //! panic TEXT                  loop                       grow
 //! ```
 //!
 //! A VALUE is `null`, or `TYPE:TEXT` with a type of s, i, l, m, o, b, r (`r:TABLE:ID`). Text may
 //! hold `{id} {user} {depth} {guid} {key:K} {random} {now} {server-now} {tx} {stage} {pre:ALIAS:COL}
-//! {post:ALIAS:COL} {target:COL} {shared:NAME} {parent:NAME} {tag} {offline} {playback} {got}`;
+//! {post:ALIAS:COL} {target:COL} {target-is} {shared:NAME} {parent:NAME} {tag} {offline} {playback} {got}`;
 //! `~` stands for a space. It never runs outside tests.
 
 use offstage_sdk::{
@@ -167,6 +168,12 @@ fn run(context: &mut Context, line: &str, got: &mut String) -> Result<bool, Plug
         ["output-id", id] => {
             let id = guid(&expand(context, id, got)?)?;
             context.set_output("id", Value::Guid(id));
+        }
+        ["equal", one, other] => {
+            let (one, other) = (expand(context, one, got)?, expand(context, other, got)?);
+            if one != other {
+                return Err(PluginError::new(format!("'{one}' is not '{other}'")));
+            }
         }
         ["throw", ..] => return Err(PluginError::new(expand(context, rest, got)?)),
         ["throw-status", status, ..] => {
@@ -316,6 +323,11 @@ fn lookup(context: &Context, name: &str, got: &str) -> Result<String, PluginErro
         ["got"] => got.to_owned(),
         ["correlation"] => context.correlation_id.to_string(),
         ["target", name] => cell(context.target()?, name),
+        ["target-is"] => match context.input_parameters.get("Target") {
+            Some(Parameter::Entity(_)) => "a row".to_owned(),
+            Some(Parameter::Value(Value::Reference(_))) => "a reference".to_owned(),
+            _ => "something else".to_owned(),
+        },
         ["pre", alias, name] => cell(context.pre_image(alias)?, name),
         ["post", alias, name] => cell(context.post_image(alias)?, name),
         ["shared", name] => shared(context.shared_variables.get(name)),
