@@ -17,6 +17,7 @@ mod policy;
 mod report;
 mod rows;
 mod start;
+mod web_api;
 mod world;
 
 use anyhow::{Result, bail};
@@ -79,7 +80,7 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 10] = [
+const BENCHMARKS: [(&str, Benchmark); 11] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
@@ -88,11 +89,16 @@ const BENCHMARKS: [(&str, Benchmark); 10] = [
     ("policy", policy::run),
     ("debugging", debugging::run),
     ("start", start::run),
+    ("web-api", web_api::run),
     ("outlook", outlook::run),
     ("outlook-dav", outlook_dav::run),
 ];
 
 fn main() -> Result<()> {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == web_api::floor::COMMAND) {
+        return web_api::floor::serve(words.next().unwrap_or_default().into());
+    }
     let arguments = Arguments::parse();
     std::fs::create_dir_all(&arguments.directory)?;
     let setting = Setting {

@@ -52,7 +52,8 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
     ])
 }
 
-fn program() -> Option<PathBuf> {
+/// The product's program, beside this one.
+pub(crate) fn program() -> Option<PathBuf> {
     let program = std::env::current_exe().ok()?.with_file_name("offstage");
     program.exists().then_some(program)
 }
@@ -65,29 +66,35 @@ fn add_plugin(program: &Path, data: &Path) -> Result<()> {
         "[[pin]]\npackage = \"samples/phone-numbers\"\nsha256 = \"{sha256}\"\nreason = \"bench\"\n"
     );
     std::fs::write(data.join("trust.toml"), pin)?;
-    let output =
-        Command::new(program).arg("--data").arg(data).args(["plugin", "add", guest]).output()?;
+    run_command(program, data, &["plugin", "add", guest])
+}
+
+/// Runs a command of the product on a data directory.
+pub(crate) fn run_command(program: &Path, data: &Path, arguments: &[&str]) -> Result<()> {
+    let output = Command::new(program).arg("--data").arg(data).args(arguments).output()?;
     if !output.status.success() {
-        bail!("plugin add: {}", String::from_utf8_lossy(&output.stderr));
+        bail!("{}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
 /// A running server; dropping it ends it.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
 
 impl Server {
-    fn start(program: &Path, data: &Path) -> Result<Self> {
-        let mut child = Command::new(program)
-            .arg("--data")
-            .arg(data)
-            .args(["--json", "serve", "--dev"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()?;
+    /// Starts the product on a data directory.
+    pub(crate) fn start(program: &Path, data: &Path) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.arg("--data").arg(data).args(["--json", "serve", "--dev"]);
+        Self::spawn(command)
+    }
+
+    /// Starts a program that says as JSON where it listens.
+    pub(crate) fn spawn(mut command: Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
         let mut line = String::new();
         let stdout = child.stdout.as_mut().context("its output")?;
         BufReader::new(stdout).read_line(&mut line)?;
@@ -99,6 +106,11 @@ impl Server {
             bail!("the server did not start: {line}");
         }
         Ok(server)
+    }
+
+    /// The address of a path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
     }
 
     fn get(&self, path: &str) -> Result<()> {
@@ -114,7 +126,7 @@ impl Server {
     }
 
     /// CPU time so far, from `/proc`, in microseconds.
-    fn cpu_us(&self) -> Option<f64> {
+    pub(crate) fn cpu_us(&self) -> Option<f64> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
