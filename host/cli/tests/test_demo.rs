@@ -27,6 +27,7 @@ fn the_demo_tells_the_whole_story() {
         "kept once",
         "Chief Buyer",
         "Credit limit of",
+        "estimatedvalue=20000",
         "Both sides hold the same.",
         "exactly once",
     ];

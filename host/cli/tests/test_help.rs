@@ -11,6 +11,8 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("demo", &[]),
     ("connect", &[]),
     ("replay", &[]),
+    ("backup", &[]),
+    ("restore", &[]),
     ("debug", &[]),
     ("secret", &["set", "list", "remove"]),
     ("completions", &[]),
@@ -34,7 +36,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
         "plugin",
         &[
             "new", "build", "keygen", "manifest", "sign", "add", "list", "show", "enable",
-            "disable", "resume", "remove",
+            "disable", "resume", "remove", "check",
         ],
     ),
     ("step", &["list", "show", "add", "set", "enable", "disable", "remove"]),

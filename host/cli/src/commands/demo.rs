@@ -17,7 +17,7 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR", env = "OFFSTAGE_GUESTS")]
     pub(crate) guests: Option<FileArgument>,
     /// How many accounts to begin with
-    #[arg(long, value_name = "N", default_value_t = 400, value_parser = clap::value_parser!(u32).range(20..=5_000))]
+    #[arg(long, value_name = "N", default_value_t = 800, value_parser = clap::value_parser!(u32).range(20..=5_000))]
     pub(crate) accounts: u32,
     /// Keep the data directories, and say where they are
     #[arg(long)]

@@ -1,0 +1,141 @@
+//! Trust and policy through the program: a publisher signs, an operator allows, asks why, takes back.
+
+mod common;
+
+use common::{Done, Place};
+use std::fs;
+use std::path::Path;
+
+const PACKAGE: &str = "samples/phone-numbers";
+
+fn guest() -> String {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/guests/phone_numbers.wasm").to_owned()
+}
+
+/// A server's directory with a signed package beside it; the package's file and the public key.
+fn signed() -> (Place, String, String) {
+    let place = Place::new();
+    drop(place.serve(&["--dev"]));
+    let key = place.file("acme", "");
+    place.good(&["plugin", "keygen", &key, "--unencrypted"]);
+    let package = place.file("signed.wasm", "");
+    place.good(&["plugin", "sign", &guest(), "--key", &format!("{key}.key"), "--out", &package]);
+    let text = fs::read_to_string(format!("{key}.pub")).expect("the public key");
+    let public = text.lines().find(|line| line.starts_with("RW")).expect("a key").to_owned();
+    (place, package, public)
+}
+
+fn trust(place: &Place, public: &str, more: &str) {
+    let text = format!(
+        "[[publisher]]\nname = \"acme\"\nkey = \"{public}\"\npackages = [\"samples/*\"]\n\
+         reason = \"a contract\"\nceiling = [{{ table = \"contact\", verbs = [\"create\", \"update\"], \
+         columns = [\"*\"] }}]\n{more}"
+    );
+    fs::write(place.path().join("trust.toml"), text).expect("it is written");
+}
+
+fn policy(place: &Place, rules: &str) {
+    fs::write(place.path().join("policy.toml"), rules).expect("it is written");
+}
+
+#[track_caller]
+fn refused(done: &Done, words: &[&str]) {
+    assert_eq!(done.exit, 7, "{done:?}");
+    for word in words {
+        assert!(done.stdout.contains(word), "{word}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn a_signed_package_runs_while_its_publisher_is_trusted() {
+    let (place, package, public) = signed();
+    // Nobody trusts the publisher yet.
+    refused(&place.json(&["plugin", "add", &package]), &["trust.toml"]);
+    trust(&place, &public, "");
+    let added = place.good(&["plugin", "add", &package]);
+    assert_eq!(added["package"]["id"], PACKAGE);
+
+    // One other byte in it, and it is nobody's.
+    let mut bytes = fs::read(&package).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    let flipped = place.file("flipped.wasm", "");
+    fs::write(&flipped, bytes).unwrap();
+    let done = place.json(&["plugin", "add", &flipped]);
+    assert_ne!(done.exit, 0, "{done:?}");
+
+    // The key is revoked: from the next look on it does not run, and says why.
+    let sha256 = added["package"]["sha256"].as_str().unwrap();
+    for (what, more) in [
+        ("key", format!("[[revoked]]\nkey = \"{public}\"\nreason = \"it was stolen\"\n")),
+        ("content", format!("[[revoked]]\nsha256 = \"{sha256}\"\nreason = \"it was stolen\"\n")),
+    ] {
+        trust(&place, &public, &more);
+        let status = place.json(&["status"]).stdout;
+        assert!(status.contains("revoked") && status.contains("it was stolen"), "{what}: {status}");
+        refused(&place.json(&["plugin", "add", &package]), &["revoked"]);
+    }
+    let minimum = "[[minimum]]\npackage = \"samples/*\"\nversion = \"9.0.0\"\nreason = \"old\"\n";
+    trust(&place, &public, minimum);
+    refused(&place.json(&["plugin", "add", &package]), &["9.0.0"]);
+    trust(&place, &public, "");
+    place.good(&["plugin", "add", &package]);
+}
+
+#[test]
+fn the_policy_is_asked_explained_compared_and_read_again() {
+    let (place, package, public) = signed();
+    trust(&place, &public, "");
+    let grant = |columns: &str| {
+        format!(
+            "[[grant]]\npublisher = \"acme\"\nreason = \"a contract\"\nallow = [{{ table = \
+             \"contact\", verbs = [\"create\", \"update\"], columns = [{columns}] }}]\n"
+        )
+    };
+    let (narrow, wide) = (grant("\"mobilephone\""), grant("\"*\""));
+    policy(&place, &narrow);
+    place.good(&["plugin", "add", &package]);
+    let serving = place.serve(&["--dev"]);
+
+    let explained = |column: &str| {
+        let resource = format!("create:contact.{column}");
+        place.json(&["policy", "explain", PACKAGE, "table", &resource])
+    };
+    let done = explained("mobilephone");
+    assert_eq!((done.exit, done.json()["allowed"].as_bool()), (0, Some(true)), "{done:?}");
+    assert!(done.stdout.contains("policy.toml:4"), "{done:?}");
+    refused(&explained("fax"), &["not-granted"]);
+    refused(&explained("governmentid"), &["not-requested"]);
+    let done = place.json(&["policy", "explain", PACKAGE, "table", "create:account.fax"]);
+    refused(&done, &["not-granted"]);
+
+    // Denied at work: the request fails, and the audit has a line with what is missing.
+    let create = ["create", "contact", "lastname=Lee", "fax=(425) 555-0199"];
+    refused(&place.json(&create), &["create:contact.fax"]);
+    let audit = fs::read_to_string(place.path().join("audit.jsonl")).unwrap();
+    let denial = audit.lines().find(|line| line.contains("create:contact.fax")).unwrap();
+    let denial: serde_json::Value = serde_json::from_str(denial).unwrap();
+    assert_eq!(
+        (denial["event"].as_str(), denial["package"].as_str()),
+        (Some("denial"), Some(PACKAGE))
+    );
+
+    // What a change would change; then it is made, and read by the process that runs.
+    let (old, new) = (place.file("old.toml", &narrow), place.file("new.toml", &wide));
+    let diff = place.json(&["policy", "diff", &old, &new]).stdout;
+    assert!(diff.contains("contact"), "{diff}");
+    policy(&place, &wide);
+    assert_eq!(place.json(&create).exit, 7, "not before it is read");
+    place.good(&["policy", "reload"]);
+    let row = place.make(&create[1..]);
+    assert_eq!(place.good(&["get", "contact", &row])["attributes"]["fax"], "+14255550199");
+
+    // A file with an error leaves what is in force.
+    policy(&place, "[[grant]]\npackge = \"acme/x\"\n");
+    let done = place.json(&["policy", "reload"]);
+    assert_eq!(done.exit, 7, "{done:?}");
+    assert!(done.stdout.contains("policy.toml:") && done.stdout.contains("packge"), "{done:?}");
+    place.make(&create[1..]);
+    drop(serving);
+    assert!(Path::new(&package).exists());
+}
