@@ -782,3 +782,71 @@ fn a_record_that_is_over_refuses_and_the_change_waits() {
     client.engine.release(None).expect("released");
     assert_eq!(server.get("task", record).expect("a row").text("subject"), Some("later"));
 }
+
+/// Appendix C, "Update the Company Field for Outlook Contacts": the parent account's name, one way.
+#[test]
+fn the_company_is_written_when_the_setting_says_and_never_comes_back() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let account = server.create(Entity::new("account").with("name", Value::text("Fabrikam")));
+    let of = Value::reference("account", account);
+    let id = server.create(contact("Ann", "Lee").with("parentcustomerid", of.clone()));
+    client.sync();
+    let item = client.items(ItemKind::Contact)[0].entry_id.clone();
+    let company = |client: &mut Client| {
+        client.item(&item).expect("there").properties.get(&P::Company).cloned()
+    };
+    assert_eq!(company(&mut client), None, "off by default");
+    let on = Settings { update_company: true, ..Settings::default() };
+    client.engine.set_settings(&on).expect("settings");
+    server.update(Entity::with_id("contact", id).with("jobtitle", Value::text("CEO")));
+    client.sync();
+    assert_eq!(company(&mut client), Some(text("Fabrikam")));
+    assert_eq!(words(&client.sync()), []);
+    // What the user writes there stays in Outlook.
+    client.edit(&item, P::Company, text("Contoso"));
+    client.sync();
+    let row = server.get("contact", id).expect("a row");
+    assert_eq!(row.value("parentcustomerid").as_reference().map(|row| row.id), Some(account));
+    // Off again: nothing says anything about it any more.
+    client.engine.set_settings(&Settings::default()).expect("settings");
+    server.update(Entity::with_id("contact", id).with("jobtitle", Value::text("CTO")));
+    let before = company(&mut client);
+    client.sync();
+    assert_eq!(company(&mut client), before);
+}
+
+#[test]
+fn a_run_that_made_and_removed_items_and_records_is_undone() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let came = server.create(contact("Ann", "Lee"));
+    let went = client.make_tracked(ItemKind::Contact, &[(P::LastName, text("Ray"))]);
+    let run = client.sync().run;
+    let record = client.record_of(&went).expect("it went");
+    let report = client.engine.undo(run).expect("undone");
+    assert_eq!(report.left, Vec::<String>::new());
+    assert!(client.items(ItemKind::Contact).iter().all(|item| item.entry_id == went));
+    assert!(server.get("contact", came).is_some(), "what was there before the run stays");
+    assert!(server.get("contact", record).is_none(), "what the run made is gone");
+    assert!(client.item(&went).is_some(), "the user's own item stays");
+
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let open = server.create(Entity::new("task").with("subject", Value::text("open")));
+    let shown = server.create(Entity::new("task").with("subject", Value::text("shown")));
+    client.sync();
+    let subject = |item: &offstage_outlook::Item| item.properties[&P::Subject].clone();
+    let items = client.items(ItemKind::Task);
+    let deleted = items.iter().find(|item| subject(item) == text("open")).expect("it came");
+    client.mail.delete(&deleted.entry_id, None).expect("deleted");
+    server.delete("task", shown);
+    let run = client.sync().run;
+    assert!(server.get("task", open).is_none(), "by the rule for open tasks");
+    assert_eq!(client.items(ItemKind::Task).len(), 0);
+    let report = client.engine.undo(run).expect("undone");
+    let back: Vec<_> = client.items(ItemKind::Task).iter().map(subject).collect();
+    assert_eq!(back, [text("shown")], "{report:#?}");
+    let row = server.get("task", open).expect("the record is back");
+    assert_eq!(row.text("subject"), Some("open"));
+}
