@@ -66,7 +66,8 @@ fn runner() -> Command {
     if has_nextest() {
         command.args(["nextest", "run"]);
     } else {
-        command.arg("test");
+        // As nextest is told by its configuration: one run shows everything that fails.
+        command.args(["test", "--no-fail-fast"]);
     }
     command
 }

@@ -36,6 +36,25 @@ extern void __wasm_import_offstage_plugin_operation_keyed_guid(uint8_t *, size_t
 __attribute__((__import_module__("offstage:plugin/tracing@1.0.0"), __import_name__("trace")))
 extern void __wasm_import_offstage_plugin_tracing_trace(uint8_t *, size_t);
 
+// Imported Functions from `offstage:plugin/files@1.0.0`
+
+__attribute__((__import_module__("offstage:plugin/files@1.0.0"), __import_name__("read")))
+extern void __wasm_import_offstage_plugin_files_read(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("offstage:plugin/files@1.0.0"), __import_name__("write")))
+extern void __wasm_import_offstage_plugin_files_write(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("offstage:plugin/files@1.0.0"), __import_name__("remove")))
+extern void __wasm_import_offstage_plugin_files_remove(uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
+__attribute__((__import_module__("offstage:plugin/files@1.0.0"), __import_name__("list")))
+extern void __wasm_import_offstage_plugin_files_list(uint8_t *, size_t, int32_t, uint8_t *, size_t, uint8_t *);
+
+// Imported Functions from `offstage:plugin/http@1.0.0`
+
+__attribute__((__import_module__("offstage:plugin/http@1.0.0"), __import_name__("enqueue")))
+extern void __wasm_import_offstage_plugin_http_enqueue(uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *, size_t, uint8_t *);
+
 // Exported Functions from `plugin`
 
 __attribute__((__weak__, __export_name__("cabi_post_execute")))
@@ -2345,6 +2364,83 @@ void offstage_plugin_organization_option_context_free(offstage_plugin_organizati
   }
 }
 
+void offstage_plugin_files_fault_free(offstage_plugin_files_fault_t *ptr) {
+  offstage_plugin_types_fault_free(ptr);
+}
+
+void offstage_plugin_files_file_entry_free(offstage_plugin_files_file_entry_t *ptr) {
+  plugin_string_free(&ptr->name);
+}
+
+void offstage_plugin_files_result_list_u8_fault_free(offstage_plugin_files_result_list_u8_fault_t *ptr) {
+  if (!ptr->is_err) {
+    plugin_list_u8_free(&ptr->val.ok);
+  } else {
+    offstage_plugin_files_fault_free(&ptr->val.err);
+  }
+}
+
+void offstage_plugin_files_result_void_fault_free(offstage_plugin_files_result_void_fault_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    offstage_plugin_files_fault_free(&ptr->val.err);
+  }
+}
+
+void offstage_plugin_files_list_file_entry_free(offstage_plugin_files_list_file_entry_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    offstage_plugin_files_file_entry_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      offstage_plugin_files_file_entry_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void offstage_plugin_files_result_list_file_entry_fault_free(offstage_plugin_files_result_list_file_entry_fault_t *ptr) {
+  if (!ptr->is_err) {
+    offstage_plugin_files_list_file_entry_free(&ptr->val.ok);
+  } else {
+    offstage_plugin_files_fault_free(&ptr->val.err);
+  }
+}
+
+void offstage_plugin_http_fault_free(offstage_plugin_http_fault_t *ptr) {
+  offstage_plugin_types_fault_free(ptr);
+}
+
+void offstage_plugin_http_header_free(offstage_plugin_http_header_t *ptr) {
+  plugin_string_free(&ptr->name);
+  plugin_string_free(&ptr->value);
+  plugin_option_string_free(&ptr->secret);
+}
+
+void offstage_plugin_http_list_header_free(offstage_plugin_http_list_header_t *ptr) {
+  size_t list_len = ptr->len;
+  if (list_len > 0) {
+    offstage_plugin_http_header_t *list_ptr = ptr->ptr;
+    for (size_t i = 0; i < list_len; i++) {
+      offstage_plugin_http_header_free(&list_ptr[i]);
+    }
+    free(list_ptr);
+  }
+}
+
+void offstage_plugin_http_http_request_free(offstage_plugin_http_http_request_t *ptr) {
+  plugin_string_free(&ptr->method);
+  plugin_string_free(&ptr->url);
+  offstage_plugin_http_list_header_free(&ptr->headers);
+  plugin_list_u8_free(&ptr->body);
+}
+
+void offstage_plugin_http_result_guid_fault_free(offstage_plugin_http_result_guid_fault_t *ptr) {
+  if (!ptr->is_err) {
+  } else {
+    offstage_plugin_http_fault_free(&ptr->val.err);
+  }
+}
+
 void plugin_context_free(plugin_context_t *ptr) {
   offstage_plugin_types_context_free(ptr);
 }
@@ -2579,6 +2675,177 @@ void offstage_plugin_operation_keyed_guid(plugin_string_t *key, offstage_plugin_
 
 void offstage_plugin_tracing_trace(plugin_string_t *text) {
   __wasm_import_offstage_plugin_tracing_trace((uint8_t *) (*text).ptr, (*text).len);
+}
+
+bool offstage_plugin_files_read(plugin_string_t *directory, plugin_string_t *path, plugin_list_u8_t *ret, offstage_plugin_files_fault_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(5*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_offstage_plugin_files_read((uint8_t *) (*directory).ptr, (*directory).len, (uint8_t *) (*path).ptr, (*path).len, ptr);
+  offstage_plugin_files_result_list_u8_fault_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (plugin_list_u8_t) { (uint8_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (offstage_plugin_types_fault_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + (4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool offstage_plugin_files_write(plugin_string_t *directory, plugin_string_t *path, plugin_list_u8_t *contents, offstage_plugin_files_fault_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(5*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_offstage_plugin_files_write((uint8_t *) (*directory).ptr, (*directory).len, (uint8_t *) (*path).ptr, (*path).len, (uint8_t *) (*contents).ptr, (*contents).len, ptr);
+  offstage_plugin_files_result_void_fault_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (offstage_plugin_types_fault_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + (4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool offstage_plugin_files_remove(plugin_string_t *directory, plugin_string_t *path, offstage_plugin_files_fault_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(5*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_offstage_plugin_files_remove((uint8_t *) (*directory).ptr, (*directory).len, (uint8_t *) (*path).ptr, (*path).len, ptr);
+  offstage_plugin_files_result_void_fault_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (offstage_plugin_types_fault_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + (4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool offstage_plugin_files_list(plugin_string_t *directory, plugin_string_t *maybe_path, offstage_plugin_files_list_file_entry_t *ret, offstage_plugin_files_fault_t *err) {
+  __attribute__((__aligned__(sizeof(void*))))
+  uint8_t ret_area[(5*sizeof(void*))];
+  plugin_option_string_t path;
+  path.is_some = maybe_path != NULL;if (maybe_path) {
+    path.val = *maybe_path;
+  }
+  int32_t option;
+  uint8_t * option1;
+  size_t option2;
+  if ((path).is_some) {
+    const plugin_string_t *payload0 = &(path).val;
+    option = 1;
+    option1 = (uint8_t *) (*payload0).ptr;
+    option2 = (*payload0).len;
+  } else {
+    option = 0;
+    option1 = 0;
+    option2 = 0;
+  }
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_offstage_plugin_files_list((uint8_t *) (*directory).ptr, (*directory).len, option, option1, option2, ptr);
+  offstage_plugin_files_result_list_file_entry_fault_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (offstage_plugin_files_list_file_entry_t) { (offstage_plugin_files_file_entry_t*)(*((uint8_t **) (ptr + sizeof(void*)))), (*((size_t*) (ptr + (2*sizeof(void*))))) };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (offstage_plugin_types_fault_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + sizeof(void*)))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (2*sizeof(void*))))), (*((size_t*) (ptr + (3*sizeof(void*))))) },
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + (4*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
+}
+
+bool offstage_plugin_http_enqueue(offstage_plugin_http_http_request_t *request, offstage_plugin_http_guid_t *ret, offstage_plugin_http_fault_t *err) {
+  __attribute__((__aligned__(8)))
+  uint8_t ret_area[(8+4*sizeof(void*))];
+  uint8_t *ptr = (uint8_t *) &ret_area;
+  __wasm_import_offstage_plugin_http_enqueue((uint8_t *) ((*request).method).ptr, ((*request).method).len, (uint8_t *) ((*request).url).ptr, ((*request).url).len, (uint8_t *) ((*request).headers).ptr, ((*request).headers).len, (uint8_t *) ((*request).body).ptr, ((*request).body).len, ptr);
+  offstage_plugin_http_result_guid_fault_t result;
+  switch ((int32_t) *((uint8_t*) (ptr + 0))) {
+    case 0: {
+      result.is_err = false;
+      result.val.ok = (offstage_plugin_types_guid_t) {
+        (uint64_t) (uint64_t) (*((int64_t*) (ptr + 8))),
+        (uint64_t) (uint64_t) (*((int64_t*) (ptr + 16))),
+      };
+      break;
+    }
+    case 1: {
+      result.is_err = true;
+      result.val.err = (offstage_plugin_types_fault_t) {
+        (uint32_t) (uint32_t) (*((int32_t*) (ptr + 8))),
+        (plugin_string_t) (plugin_string_t) { (uint8_t*)(*((uint8_t **) (ptr + (8+1*sizeof(void*))))), (*((size_t*) (ptr + (8+2*sizeof(void*))))) },
+        (uint16_t) (uint16_t) ((int32_t) *((uint16_t*) (ptr + (8+3*sizeof(void*))))),
+      };
+      break;
+    }
+  }
+  if (!result.is_err) {
+    *ret = result.val.ok;
+    return 1;
+  } else {
+    *err = result.val.err;
+    return 0;
+  }
 }
 
 __attribute__((__export_name__("execute")))

@@ -380,6 +380,73 @@ typedef struct {
 
 typedef offstage_plugin_types_guid_t offstage_plugin_operation_guid_t;
 
+typedef offstage_plugin_types_fault_t offstage_plugin_files_fault_t;
+
+// A regular file.
+typedef struct offstage_plugin_files_file_entry_t {
+  plugin_string_t   name;
+  uint64_t   size;
+} offstage_plugin_files_file_entry_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    plugin_list_u8_t ok;
+    offstage_plugin_files_fault_t err;
+  } val;
+} offstage_plugin_files_result_list_u8_fault_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    offstage_plugin_files_fault_t err;
+  } val;
+} offstage_plugin_files_result_void_fault_t;
+
+typedef struct {
+  offstage_plugin_files_file_entry_t *ptr;
+  size_t len;
+} offstage_plugin_files_list_file_entry_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    offstage_plugin_files_list_file_entry_t ok;
+    offstage_plugin_files_fault_t err;
+  } val;
+} offstage_plugin_files_result_list_file_entry_fault_t;
+
+typedef offstage_plugin_types_guid_t offstage_plugin_http_guid_t;
+
+typedef offstage_plugin_types_fault_t offstage_plugin_http_fault_t;
+
+// A header; the value of the named secret is appended by the host, and never seen by anybody.
+typedef struct offstage_plugin_http_header_t {
+  plugin_string_t   name;
+  plugin_string_t   value;
+  plugin_option_string_t   secret;
+} offstage_plugin_http_header_t;
+
+typedef struct {
+  offstage_plugin_http_header_t *ptr;
+  size_t len;
+} offstage_plugin_http_list_header_t;
+
+typedef struct offstage_plugin_http_http_request_t {
+  plugin_string_t   method;
+  plugin_string_t   url;
+  offstage_plugin_http_list_header_t   headers;
+  plugin_list_u8_t   body;
+} offstage_plugin_http_http_request_t;
+
+typedef struct {
+  bool is_err;
+  union {
+    offstage_plugin_http_guid_t ok;
+    offstage_plugin_http_fault_t err;
+  } val;
+} offstage_plugin_http_result_guid_fault_t;
+
 typedef offstage_plugin_types_context_t plugin_context_t;
 
 typedef offstage_plugin_types_change_t plugin_change_t;
@@ -420,6 +487,22 @@ extern void offstage_plugin_operation_keyed_guid(plugin_string_t *key, offstage_
 
 // Imported Functions from `offstage:plugin/tracing@1.0.0`
 extern void offstage_plugin_tracing_trace(plugin_string_t *text);
+
+// Imported Functions from `offstage:plugin/files@1.0.0`
+// The content of a file, as the machine that runs now has it, with what this operation wrote.
+extern bool offstage_plugin_files_read(plugin_string_t *directory, plugin_string_t *path, plugin_list_u8_t *ret, offstage_plugin_files_fault_t *err);
+// Gives a file this content, as a whole, after the operation has committed; not at all when it
+// is rolled back.
+extern bool offstage_plugin_files_write(plugin_string_t *directory, plugin_string_t *path, plugin_list_u8_t *contents, offstage_plugin_files_fault_t *err);
+// Removes a file after the operation has committed.
+extern bool offstage_plugin_files_remove(plugin_string_t *directory, plugin_string_t *path, offstage_plugin_files_fault_t *err);
+// The regular files right below a path, or below the directory itself, as they are on disk.
+extern bool offstage_plugin_files_list(plugin_string_t *directory, plugin_string_t *maybe_path, offstage_plugin_files_list_file_entry_t *ret, offstage_plugin_files_fault_t *err);
+
+// Imported Functions from `offstage:plugin/http@1.0.0`
+// Puts a request into the outbox. There is no answer inside the operation. The id is the
+// idempotency key that the receiver gets, the same in both runs.
+extern bool offstage_plugin_http_enqueue(offstage_plugin_http_http_request_t *request, offstage_plugin_http_guid_t *ret, offstage_plugin_http_fault_t *err);
 
 // Exported Functions from `plugin`
 bool exports_plugin_execute(plugin_string_t *plugin_type, plugin_context_t *context, plugin_list_change_t *ret, plugin_fault_t *err);
@@ -509,6 +592,28 @@ void offstage_plugin_organization_list_named_parameter_free(offstage_plugin_orga
 void offstage_plugin_organization_result_list_named_parameter_fault_free(offstage_plugin_organization_result_list_named_parameter_fault_t *ptr);
 
 void offstage_plugin_organization_option_context_free(offstage_plugin_organization_option_context_t *ptr);
+
+void offstage_plugin_files_fault_free(offstage_plugin_files_fault_t *ptr);
+
+void offstage_plugin_files_file_entry_free(offstage_plugin_files_file_entry_t *ptr);
+
+void offstage_plugin_files_result_list_u8_fault_free(offstage_plugin_files_result_list_u8_fault_t *ptr);
+
+void offstage_plugin_files_result_void_fault_free(offstage_plugin_files_result_void_fault_t *ptr);
+
+void offstage_plugin_files_list_file_entry_free(offstage_plugin_files_list_file_entry_t *ptr);
+
+void offstage_plugin_files_result_list_file_entry_fault_free(offstage_plugin_files_result_list_file_entry_fault_t *ptr);
+
+void offstage_plugin_http_fault_free(offstage_plugin_http_fault_t *ptr);
+
+void offstage_plugin_http_header_free(offstage_plugin_http_header_t *ptr);
+
+void offstage_plugin_http_list_header_free(offstage_plugin_http_list_header_t *ptr);
+
+void offstage_plugin_http_http_request_free(offstage_plugin_http_http_request_t *ptr);
+
+void offstage_plugin_http_result_guid_fault_free(offstage_plugin_http_result_guid_fault_t *ptr);
 
 void plugin_context_free(plugin_context_t *ptr);
 
