@@ -465,25 +465,9 @@ fn write_event(
             out.insert(name.to_owned(), date_time(value, zone));
         }
         Property::Recurrence => {
-            let rule = match (
-                value,
-                given(Property::Start).cloned().or_else(|| point(old, "start", false)),
-            ) {
-                (None, _) => Value::Null,
-                (Some(text), Some(start)) => {
-                    let wanted = Series::read(&text.to_string())?.rules;
-                    let there = old.get("recurrence").and_then(recurrence::to_text);
-                    if there.as_deref() == Some(wanted.as_str()) {
-                        // Only its exceptions change, which are written one by one.
-                        return Ok(());
-                    }
-                    let zone = match given(Property::TimeZone) {
-                        Some(PropertyValue::Text(zone)) => Zone::named(zone),
-                        _ => text_zone(old),
-                    };
-                    recurrence::of_text(&wanted, &start, &zone.unwrap_or(Zone::UTC))?
-                }
-                (Some(_), None) => return Err("a series needs a start"),
+            let start = given(Property::Start).cloned().or_else(|| point(old, "start", false));
+            let Some(rule) = series(value, start.as_ref(), given(Property::TimeZone), old)? else {
+                return Ok(());
             };
             out.insert("recurrence".to_owned(), rule);
         }
@@ -509,9 +493,31 @@ fn write_event(
     Ok(())
 }
 
-/// The zone that an event was made in.
-fn text_zone(old: &Value) -> Option<Zone> {
-    text(old, "originalStartTimeZone").and_then(Zone::named)
+/// The rule of a series as Graph has it; `None` leaves it as it is.
+fn series(
+    wanted: Option<&PropertyValue>,
+    start: Option<&PropertyValue>,
+    zone: Option<&PropertyValue>,
+    old: &Value,
+) -> Result<Option<Value>, &'static str> {
+    let Some(wanted) = wanted else { return Ok(Some(Value::Null)) };
+    let start = start.ok_or("a series needs a start")?;
+    let wanted = Series::read(&wanted.to_string())?.rules;
+    let there = old.get("recurrence").and_then(recurrence::to_text);
+    if there.as_deref() == Some(wanted.as_str()) {
+        // Only its exceptions change, which are written one by one.
+        return Ok(None);
+    }
+    let zone = match zone {
+        Some(PropertyValue::Text(zone)) => Some(zone.as_str()),
+        _ => text(old, "originalStartTimeZone"),
+    };
+    // The days of a series are days of its zone; nobody guesses which.
+    let zone = match zone {
+        Some(name) => Zone::named(name).ok_or("nobody knows its time zone")?,
+        None => Zone::UTC,
+    };
+    recurrence::of_text(&wanted, start, &zone).map(Some)
 }
 
 fn write_task(out: &mut Map<String, Value>, property: Property, value: Option<&PropertyValue>) {

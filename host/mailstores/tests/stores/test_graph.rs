@@ -302,6 +302,30 @@ fn exceptions_are_named_by_the_day_of_their_series() {
     assert_eq!(stored["recurrence"]["range"]["startDate"], "2027-03-16", "{stored}");
 }
 
+/// Which days a rule means is known only with its zone.
+#[test]
+fn a_series_in_a_zone_that_nobody_knows_is_not_written() {
+    let master = json!({
+        "subject": "Custom", "isAllDay": false,
+        "originalStartTimeZone": "tzone://Microsoft/Custom",
+        "start": {"dateTime": "2027-03-15T22:00:00.0000000", "timeZone": "UTC"},
+        "end": {"dateTime": "2027-03-15T22:30:00.0000000", "timeZone": "UTC"},
+        "recurrence": {
+            "pattern": {"type": "daily", "interval": 1},
+            "range": {"type": "noEnd", "startDate": "2027-03-16"},
+        },
+    });
+    let double = Double::default();
+    double.0.lock().unwrap().put("/me/events", "C=", master.clone());
+    let mut store = connect(&double);
+    let rule = PropertyValue::text("RRULE:FREQ=DAILY;INTERVAL=2");
+    let patch = ItemPatch { properties: [(Property::Recurrence, Some(rule))].into(), link: None };
+    let refused = store.update(&EntryId::new("event/C="), None, &patch).unwrap_err();
+    assert!(refused.to_string().contains("time zone"), "{refused}");
+    let stored = double.0.lock().unwrap().item("/me/events", "C=");
+    assert_eq!(stored["recurrence"], master["recurrence"]);
+}
+
 #[test]
 fn days_stay_days_and_mail_is_read() {
     let double = Double::default();
