@@ -99,6 +99,8 @@ pub(crate) fn describe(request: &Request, row: Option<offstage_model::Uuid>) -> 
 /// Whether the platform computes a column itself, so that it is never carried over.
 pub(crate) fn is_platform_column(session: &Session, table: &str, column: &str) -> bool {
     session.catalog.column(table, column).is_ok_and(|c| {
-        c.system || matches!(c.kind, ColumnType::UniqueIdentifier) || column == "fullname"
+        c.system
+            || matches!(c.kind, ColumnType::UniqueIdentifier)
+            || matches!(column, "fullname" | "instancetypecode")
     })
 }

@@ -79,10 +79,6 @@ pub fn record_change(
             write_field(mapping, field, value.as_ref(), (record, zone), &mut change);
         }
     }
-    if let Some(pattern) = changes.get(&Property::Recurrence) {
-        let code = if pattern.is_some() { 1 } else { 0 };
-        change.attributes.insert("instancetypecode".to_owned(), Value::Option(code));
-    }
     change
 }
 

@@ -55,6 +55,7 @@ impl Session {
         if let Some(name) = name {
             attributes.insert("fullname".into(), name);
         }
+        Self::derive_instance_type(table, attributes);
         self.set_creation(attributes)?;
         if table.column("statecode").is_some() {
             // A new row is always in its first state (contested case 5).

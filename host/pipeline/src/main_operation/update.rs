@@ -24,6 +24,7 @@ impl Session {
             let name = Self::derived_full_name(table, &part("firstname"), &part("lastname"));
             changes.insert("fullname".into(), name.unwrap_or_default());
         }
+        Self::derive_instance_type(table, &mut changes);
         check_required(table, &changes)?;
         check_open(table, &row, &changes)?;
         self.write_changes(table, &row, id, changes)

@@ -6,6 +6,10 @@ use offstage_model::entity::Attributes;
 use offstage_model::metadata::{ColumnType, Table};
 use offstage_model::{Entity, EntityReference, Fault, Value, code};
 
+/// The rule of a series, and what follows from it.
+const RULE: &str = "recurrencepattern";
+const INSTANCE_TYPE: &str = "instancetypecode";
+
 impl Session {
     /// The attributes of `entity` as they are to be stored.
     pub(super) fn checked_attributes(
@@ -63,6 +67,16 @@ impl Session {
         let column = table.column("fullname")?;
         let name: String = parts.join(" ").chars().take(column.length_max() as usize).collect();
         Some(Value::Text(name))
+    }
+
+    /// An appointment with a rule is the master of a series (instance type 1), one without is single
+    /// (0); whoever writes the rule need not know.
+    pub(super) fn derive_instance_type(table: &Table, changes: &mut Attributes) {
+        let Some(rule) = changes.get(RULE).filter(|_| table.column(INSTANCE_TYPE).is_some()) else {
+            return;
+        };
+        let code = if rule.is_null() { 0 } else { 1 };
+        changes.insert(INSTANCE_TYPE.to_owned(), Value::Option(code));
     }
 
     /// State and status that belong together: state alone brings its default status, status alone
