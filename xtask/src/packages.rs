@@ -23,7 +23,7 @@ const PYTHON: Program = Program {
     why: "the plug-ins in Python and the servers that tests talk to need Python 3.10 with venv",
 };
 /// Programs that Linux alone has.
-const OF_LINUX: [Program; 2] = [
+const OF_LINUX: [Program; 3] = [
     Program {
         check: &["gdb", "--version"],
         packages: &["gdb"],
@@ -33,6 +33,11 @@ const OF_LINUX: [Program; 2] = [
         check: &["dovecot", "--version"],
         packages: &["dovecot-imapd"],
         why: "the tests of the IMAP store start Dovecot",
+    },
+    Program {
+        check: &["openssl", "version"],
+        packages: &["openssl"],
+        why: "the tests of the IMAP store make a certificate",
     },
 ];
 
