@@ -8,6 +8,7 @@ use offstage_model::journal::EntryState;
 use offstage_model::{Entity, Fault, Query, Request, Value, code};
 use offstage_pipeline::{Limits, Pipeline};
 use offstage_store::{JournalFilter, Scope, TraceFilter};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use support::World;
 use support::hostile::{attack, harmless, package, repository};
@@ -148,13 +149,21 @@ fn run_all(cases: &[Case], limits: &Limits) {
     }
 }
 
+/// Open files and memory are those of the process: one test at a time may look at them.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn every_limit_holds_in_every_role() {
+    let _alone = alone();
     run_all(CASES, &Limits { violations_max: 0, ..Limits::default() });
 }
 
 #[test]
 fn wall_time_holds_in_every_role() {
+    let _alone = alone();
     // The clock of the tests advances by a millisecond each time that it is looked at.
     let message_time_max = Duration::from_millis(150);
     run_all(SLOW, &Limits { violations_max: 0, message_time_max, ..Limits::default() });
@@ -185,6 +194,7 @@ fn every_hostile_plug_in_of_a_run_is_in_the_table() {
 
 #[test]
 fn the_table_can_fail() {
+    let _alone = alone();
     // Negative control: what does no harm is seen as harmless.
     let mut world = World::new();
     world.register(&package("(func $run)"));
@@ -197,6 +207,7 @@ fn the_table_can_fail() {
 
 #[test]
 fn details_stay_in_the_trace_in_every_role() {
+    let _alone = alone();
     for role in ROLES {
         let mut world = World::new();
         let fault = attack_in(&mut world, role, &attack("trap"), "trap");
