@@ -4,7 +4,7 @@ mod support;
 
 use offstage_policy::PolicyFile;
 use std::path::Path;
-use support::{World, directories};
+use support::World;
 
 /// Puts a change where a process that ended right after the commit leaves it.
 fn leave(world: &World, directory: &str, path: &str, contents: Option<&str>) {
@@ -50,17 +50,32 @@ fn changes_that_a_crash_left_are_carried_out_in_their_order() {
 }
 
 /// A directory that is not there now gets its changes when it is; others do not wait for it.
+/// Attack D14: what the plug-in may not do any more when the disk is written is not done.
+#[test]
+fn atk_d14_a_change_that_is_not_granted_any_more_is_not_carried_out() {
+    let world = World::new();
+    leave(&world, "other", "a.txt", Some("never asked for"));
+    leave(&world, "shared", "a.txt", Some("asked for"));
+    world.server.carry_out_file_changes().expect("the store works");
+    assert!(waiting(&world).is_empty());
+    assert!(!world.file("server", "other", "a.txt").exists());
+    assert!(world.file("server", "shared", "a.txt").exists());
+}
+
 #[test]
 fn a_directory_that_cannot_be_used_lets_its_changes_wait() {
     let world = World::new();
     let later = world.files.path().join("later");
-    let named = directories(world.files.path(), "server") + &entry("later", &later);
+    let shared = world.files.path().join("server/shared");
+    let grant = "[[grant]]\npackage = \"test/script\"\nreason = \"A test.\"\n\
+                 allow = [{ directory = \"notes\", access = [\"write\"] }]\n";
+    let named = grant.to_owned() + &entry("shared", &shared) + &entry("notes", &later);
     world.server.set_policy(policy(&named));
     let states = world.server.directories();
     let unusable: Vec<_> = states.iter().filter(|d| d.unusable.is_some()).collect();
     assert_eq!(unusable.len(), 1, "{states:?}");
-    assert_eq!(unusable[0].name, "later");
-    leave(&world, "later", "b.txt", Some("late"));
+    assert_eq!(unusable[0].name, "notes");
+    leave(&world, "notes", "b.txt", Some("late"));
     leave(&world, "shared", "a.txt", Some("now"));
     world.server.carry_out_file_changes().expect("the store works");
     assert_eq!(waiting(&world), ["b.txt"]);
