@@ -92,6 +92,44 @@ fn the_later_value_stands_and_the_other_one_is_kept() {
     assert_eq!(phone(), "device");
 }
 
+/// A device that begins a new epoch has the numbers of its entries again. A conflict of the old one
+/// is about another row, and about a state that was replaced meanwhile.
+#[test]
+fn a_conflict_of_an_old_epoch_is_not_resolved_with_that_of_a_new_one() {
+    let (server, _serving, device, first) = pair();
+    let second = server.make(&["account", "name=Second", "telephone1=1"]);
+    for (account, value) in [(&first, "a"), (&second, "b")] {
+        device.good(&["go-offline"]);
+        device.good(&["update", "account", account, &format!("telephone1=device-{value}")]);
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        server.good(&["update", "account", account, &format!("telephone1=server-{value}")]);
+        assert_eq!(device.json(&["go-online"]).exit, 0);
+        device.good(&["connect", "--renew", "http://127.0.0.1:1"]);
+    }
+    let listed = server.good(&["conflicts", "list"]);
+    let found: Vec<_> = listed["conflicts"].as_array().unwrap().iter().collect();
+    let numbers: Vec<_> = found.iter().map(|c| (&c["entry"], &c["epoch"])).collect();
+    assert_eq!(numbers.len(), 2, "{listed}");
+    assert_eq!(numbers[0].0, numbers[1].0, "the same number: {listed}");
+    let epoch = |account: &str| {
+        let one = found.iter().find(|c| c["row"] == account).unwrap();
+        one["epoch"].to_string()
+    };
+    let (old, new) = (epoch(&first), epoch(&second));
+    assert_ne!(old, new);
+    // The first row has another state by now.
+    server.good(&["update", "account", &first, "telephone1=since"]);
+    let phone = |id: &str| server.good(&["get", "account", id])["attributes"]["telephone1"].clone();
+    let resolve = ["conflicts", "resolve", "1", "--take", "device"];
+    let refused = server.json(&resolve);
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    assert_eq!((phone(&first), phone(&second)), ("since".into(), "server-b".into()));
+    let of = |epoch: &str| server.json(&[&resolve[..], &["--epoch", epoch]].concat());
+    assert_eq!(of(&new).exit, 0);
+    assert_eq!((phone(&first), phone(&second)), ("since".into(), "device-b".into()));
+    assert_eq!(of("99").exit, 4);
+}
+
 #[test]
 fn an_entry_that_the_server_refuses_waits_for_a_decision() {
     let (server, _serving, device, account) = pair();

@@ -108,6 +108,7 @@ impl Pipeline {
             tag: None,
             clock: play.clock,
             stamp: WriteStamp { time: play.time, device: entry.device, sequence: entry.sequence },
+            epoch: entry.epoch,
         };
         let plugins = match self.plugin_set(&mut tx) {
             Ok(plugins) => plugins,
@@ -280,6 +281,7 @@ impl Session {
             id: self.pipeline.random().guid(),
             time: self.pipeline.clock().now(),
             device: self.root.stamp.device,
+            epoch: self.root.epoch,
             sequence: self.root.stamp.sequence,
             table: table.to_owned(),
             row: id,

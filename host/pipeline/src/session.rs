@@ -41,6 +41,8 @@ pub(crate) struct Root {
     pub(crate) origin: Origin,
     pub(crate) tag: Option<String>,
     pub(crate) stamp: WriteStamp,
+    /// The epoch of the entry that is played; 0 for every other writer.
+    pub(crate) epoch: u64,
     /// Of the device whose entry is played.
     pub(crate) clock: DeviceClock,
     pub(crate) deadline: Timestamp,

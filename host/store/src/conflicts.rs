@@ -38,7 +38,10 @@ pub struct ConflictRow {
     pub time: Timestamp,
     /// The device.
     pub device: Uuid,
-    /// The sequence of its entry.
+    /// The epoch of its entry; 0 in a log of before epochs were kept here.
+    #[serde(default)]
+    pub epoch: u64,
+    /// The sequence of its entry in that epoch.
     pub sequence: u64,
     /// The table.
     pub table: String,

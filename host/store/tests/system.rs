@@ -330,6 +330,7 @@ fn principals_conflicts_and_aliases() {
         id: id(3),
         time: Timestamp(1),
         device: id(4),
+        epoch: 1,
         sequence: 2,
         table: "thing".into(),
         row: id(5),

@@ -46,6 +46,9 @@ pub(crate) enum Conflicts {
         /// The device whose entry it is, where the server knows the number from several
         #[arg(long, value_name = "ID")]
         device: Option<Uuid>,
+        /// The epoch of the entry, where the device began anew and has the number again
+        #[arg(long, value_name = "N")]
+        epoch: Option<u64>,
     },
 }
 
@@ -71,8 +74,9 @@ impl Side {
 /// One conflict, wherever it was found.
 struct Found {
     entry: u64,
-    /// The device, on a server.
+    /// The device and its epoch, on a server.
     device: Option<Uuid>,
+    epoch: Option<u64>,
     row: Option<EntityReference>,
     what: String,
     column: Option<String>,
@@ -87,10 +91,12 @@ impl Conflicts {
         match self {
             Self::List => Ok(list(&find(workspace, None)?)),
             Self::Show { entry } => Ok(list(&of_entry(workspace, entry)?)),
-            Self::Resolve { entry, take, columns, device } => {
+            Self::Resolve { entry, take, columns, device, epoch } => {
                 let mut found = of_entry(workspace, entry)?;
                 found.retain(|f| device.is_none() || f.device == device);
                 one_device(&found)?;
+                found.retain(|f| epoch.is_none() || f.epoch == epoch);
+                one_epoch(&found)?;
                 let changes = changes(entry, &found, take, columns.as_deref())?;
                 resolve(workspace, take, changes)
             }
@@ -164,6 +170,28 @@ fn one_device(found: &[Found]) -> Result<(), CliError> {
     }
 }
 
+/// A device that began a new epoch has its numbers again: another entry, about other rows.
+fn one_epoch(found: &[Found]) -> Result<(), CliError> {
+    let mut epochs: Vec<u64> = found.iter().filter_map(|f| f.epoch).collect();
+    epochs.sort_unstable();
+    epochs.dedup();
+    match epochs.as_slice() {
+        [] if found.is_empty() => {
+            Err(CliError::new(Exit::NotFound, "There is no such entry in that epoch.")
+                .hint("`offstage --json conflicts list` names the epochs."))
+        }
+        [] | [_] => Ok(()),
+        several => {
+            let numbers: Vec<String> = several.iter().map(ToString::to_string).collect();
+            let message = format!(
+                "The device has an entry of that number in several epochs: {}.",
+                numbers.join(", ")
+            );
+            Err(CliError::new(Exit::Usage, message).hint("Say which one with `--epoch N`."))
+        }
+    }
+}
+
 /// The values of one side, by row.
 fn changes(
     entry: u64,
@@ -183,7 +211,7 @@ fn changes(
         };
         let empty = || Entity::with_id(&row.table, row.id);
         let target = changes.entry((&row.table, row.id)).or_insert_with(empty);
-        // The newest first: a device that began a new epoch has its numbers again.
+        // The newest first: a column that was decided twice is what it was the last time.
         target
             .attributes
             .entry(column.clone())
@@ -241,7 +269,7 @@ fn resolve(workspace: &Workspace, take: Side, changes: Vec<Entity>) -> Result<Ou
 fn of_server(row: ConflictRow) -> Found {
     let json = json!({
         "id": row.id, "time": row.time.to_string(), "device": row.device,
-        "entry": row.sequence, "table": row.table, "row": row.row, "column": row.column,
+        "epoch": row.epoch, "entry": row.sequence, "table": row.table, "row": row.row, "column": row.column,
         "winner": row.winner, "base": value_json(&row.base),
         "server": value_json(&row.server), "client": value_json(&row.client),
         "decidedBy": row.decided_by,
@@ -249,6 +277,7 @@ fn of_server(row: ConflictRow) -> Found {
     Found {
         entry: row.sequence,
         device: Some(row.device),
+        epoch: Some(row.epoch),
         what: brief_ids(&format!("{} {}", row.table, row.row)),
         row: Some(EntityReference::new(row.table, row.row)),
         column: row.column,
@@ -297,6 +326,7 @@ fn of_line(entry: u64, line: ReportLine) -> Found {
     Found {
         entry,
         device: None,
+        epoch: None,
         what: brief_ids(&line.operation),
         row: line.row,
         column: line.column,

@@ -111,6 +111,7 @@ pub(crate) struct RootStart {
     pub(crate) origin: Origin,
     pub(crate) tag: Option<String>,
     pub(crate) stamp: WriteStamp,
+    pub(crate) epoch: u64,
     pub(crate) clock: DeviceClock,
 }
 
@@ -247,6 +248,7 @@ impl Pipeline {
             },
             tag: options.tag.clone(),
             stamp: WriteStamp { time: now, device: Uuid::nil(), sequence: 0 },
+            epoch: 0,
             clock: DeviceClock::Measured,
         }
     }
@@ -272,6 +274,7 @@ impl Pipeline {
                 origin: start.origin,
                 tag: start.tag,
                 stamp: start.stamp,
+                epoch: start.epoch,
                 clock: start.clock,
                 deadline,
                 held_before: self.sandbox().held(),
