@@ -316,3 +316,43 @@ fn a_pst_file_is_imported_once() {
     assert_eq!(elsewhere.exit, 2, "{elsewhere:?}");
     println!("imported {total} items of public PST files, each once");
 }
+
+#[test]
+fn what_is_not_understood_is_shown_by_the_run_and_the_status() {
+    let double = graph_double::Double::default();
+    let url = graph::serve(&double);
+    let (_server, _serving, device) = pair();
+    let token = device.file("token", "token-1");
+    device.good(&["outlook", "store", "add", "graph", &url, "--secret-file", &token]);
+    device.good(&["outlook", "client", "set", "primary"]);
+    let odd = serde_json::json!({
+        "subject": "Odd", "isAllDay": false,
+        "start": {"dateTime": "2027-03-15T22:00:00", "timeZone": "Nowhere/Land"},
+        "end": {"dateTime": "2027-03-15T22:30:00", "timeZone": "UTC"},
+    });
+    double.0.lock().unwrap().put("/me/events", "E=", odd);
+    let report = device.good(&["outlook", "sync"]);
+    assert_eq!(report["left_alone"][0]["item"], "event/E=", "{report}");
+    let told = device.run(&["outlook", "sync"]);
+    assert!(told.stdout.contains("1 item is left alone"), "{told:?}");
+    // Another process knows it too.
+    let status = device.good(&["outlook", "status"]);
+    assert_eq!(status["left_alone"][0]["item"], "event/E=", "{status}");
+    assert!(text(&status["left_alone"][0], "reason").contains("Nowhere/Land"), "{status}");
+    let settings = device.good(&[
+        "outlook",
+        "settings",
+        "set",
+        "--deletions-max",
+        "20",
+        "--deletions-percent-max",
+        "7",
+        "--deletions-percent-pairs-min",
+        "50",
+    ]);
+    let wanted =
+        serde_json::json!({ "deletions_max": 20, "percent_max": 7, "percent_pairs_min": 50 });
+    assert_eq!(settings["quarantine"], wanted);
+    let shown = device.run(&["outlook", "settings", "show"]);
+    assert!(shown.stdout.contains("more than 20, or 7 % of 50 pairs or more"), "{shown:?}");
+}

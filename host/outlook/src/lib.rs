@@ -23,8 +23,8 @@ pub use engine::{Engine, EngineError, Parts, Trigger};
 pub use item::{ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind};
 pub use link::{LinkProperties, LinkState, Regarding};
 pub use mail_store::{
-    Capabilities, ItemPatch, MailStore, MailStoreError, NewItem, Notification, NotificationKind,
-    Presence, Scan, ScanLink, ScanMark, ScanRow,
+    Capabilities, ItemPatch, LeftAlone, MailStore, MailStoreError, NewItem, Notification,
+    NotificationKind, Presence, Scan, ScanLink, ScanMark, ScanRow,
 };
 pub use plan::{Plan, Sides, plan};
 pub use property::{Person, Properties, Property, PropertyValue};

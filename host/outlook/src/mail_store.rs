@@ -76,6 +76,17 @@ pub struct Scan {
     pub complete: bool,
 }
 
+/// An item that the store has and cannot map. It stays as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftAlone {
+    /// The item.
+    pub entry_id: EntryId,
+    /// Where it is.
+    pub folder: FolderId,
+    /// Why it is not understood: for people.
+    pub reason: String,
+}
+
 /// Whether an item is still there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -266,4 +277,8 @@ pub trait MailStore: Send {
     /// # Errors
     /// See [`MailStoreError`].
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError>;
+
+    /// Items that a scan or a reading met since the last call and that are not understood, tracked
+    /// or not. They are in no scan's rows, or are not read; empty for a store that maps all it has.
+    fn left_alone(&mut self) -> Vec<LeftAlone>;
 }

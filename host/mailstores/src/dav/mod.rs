@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use offstage_model::{Clock, Timestamp};
 use offstage_outlook::{
     Capabilities, ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind, ItemPatch,
-    MailStore, MailStoreError, NewItem, Notification, Presence, Scan, ScanLink, ScanMark, ScanRow,
+    LeftAlone, LinkProperties, MailStore, MailStoreError, NewItem, Notification, Presence,
+    Properties, Scan, ScanLink, ScanMark, ScanRow,
 };
 
 use crate::codec::icalendar::{CalendarError, CalendarObject, Writing};
@@ -41,15 +42,6 @@ pub struct DavOptions {
     pub mail_attendees: bool,
 }
 
-/// An object that is left alone.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LeftAlone {
-    /// Its address.
-    pub entry_id: EntryId,
-    /// Why.
-    pub reason: String,
-}
-
 /// A CardDAV and CalDAV server as a mail store.
 pub struct DavStore {
     client: Client,
@@ -57,7 +49,8 @@ pub struct DavStore {
     clock: Box<dyn Clock>,
     collections: Vec<Collection>,
     capabilities: Capabilities,
-    left_alone: BTreeMap<EntryId, String>,
+    /// Objects that were met and are not understood, with their collection and the reason.
+    left_alone: BTreeMap<EntryId, LeftAlone>,
 }
 
 /// A collection that takes part.
@@ -123,12 +116,11 @@ impl DavStore {
         Ok(Self { client, options, clock, collections, capabilities, left_alone })
     }
 
-    /// Objects that were read and could not be mapped, with the reason; they stay as they are.
-    #[must_use]
-    pub fn left_alone(&self) -> Vec<LeftAlone> {
-        let each = self.left_alone.iter();
-        each.map(|(id, reason)| LeftAlone { entry_id: id.clone(), reason: reason.clone() })
-            .collect()
+    /// Leaves an object alone: it stays as it is.
+    fn leave(&mut self, id: &EntryId, collection: &Collection, error: &ObjectError) {
+        let (entry_id, folder) = (id.clone(), FolderId::new(&collection.path));
+        let reason = error.to_string();
+        self.left_alone.insert(entry_id.clone(), LeftAlone { entry_id, folder, reason });
     }
 
     fn collection(&self, path: &str) -> Result<Collection, MailStoreError> {
@@ -157,18 +149,27 @@ impl DavStore {
         })
     }
 
+    /// What an object is, what it says, and its tie.
+    fn mapped(
+        &self,
+        kind: ItemKind,
+        body: &[u8],
+    ) -> Result<(ItemKind, Properties, LinkProperties), ObjectError> {
+        Ok(match self.parse(kind, body)? {
+            Parsed::Card(card) => (ItemKind::Contact, card.properties()?, card.link()),
+            Parsed::Calendar(event) => {
+                (event.kind(), event.properties(&self.options.home)?, event.link())
+            }
+        })
+    }
+
     fn item(
         &self,
         id: &EntryId,
         collection: &Collection,
         object: &Object,
     ) -> Result<Item, ObjectError> {
-        let (kind, properties, link) = match self.parse(collection.kind, &object.body)? {
-            Parsed::Card(card) => (ItemKind::Contact, card.properties()?, card.link()),
-            Parsed::Calendar(event) => {
-                (event.kind(), event.properties(&self.options.home)?, event.link())
-            }
-        };
+        let (kind, properties, link) = self.mapped(collection.kind, &object.body)?;
         Ok(Item {
             entry_id: id.clone(),
             kind,
@@ -185,7 +186,7 @@ impl DavStore {
         // By the same report as every reading, so that the same item is the same value.
         let item = self.read(std::slice::from_ref(id))?.pop().flatten();
         item.ok_or_else(|| match self.left_alone.get(id) {
-            Some(reason) => MailStoreError::Refused { store: STORE, reason: reason.clone() },
+            Some(left) => MailStoreError::Refused { store: STORE, reason: left.reason.clone() },
             None => MailStoreError::Gone { entry_id: id.clone() },
         })
     }
@@ -343,7 +344,7 @@ impl MailStore for DavStore {
                     items.push(Some(item));
                 }
                 Err(error) => {
-                    self.left_alone.insert(id.clone(), error.to_string());
+                    self.leave(id, &collection, &error);
                     items.push(None);
                 }
             }
@@ -453,6 +454,10 @@ impl MailStore for DavStore {
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError> {
         Ok(Vec::new())
     }
+
+    fn left_alone(&mut self) -> Vec<LeftAlone> {
+        std::mem::take(&mut self.left_alone).into_values().collect()
+    }
 }
 
 impl DavStore {
@@ -472,11 +477,11 @@ impl DavStore {
                 continue;
             };
             let entry_id = EntryId::new(&resource.href);
-            let link = match self.parse(collection.kind, data.as_bytes()) {
-                Ok(Parsed::Card(card)) => card.link(),
-                Ok(Parsed::Calendar(event)) => event.link(),
+            // The whole mapping: what cannot be read is told now, not when it is tracked.
+            let link = match self.mapped(collection.kind, data.as_bytes()) {
+                Ok((_, _, link)) => link,
                 Err(error) => {
-                    self.left_alone.insert(entry_id, error.to_string());
+                    self.leave(&entry_id, collection, &error);
                     continue;
                 }
             };

@@ -162,6 +162,33 @@ pub(super) fn read(json: &Value, kind: ItemKind) -> Properties {
     properties
 }
 
+/// Why an item is left alone; `None` for one that is understood. A zone or a rule is never guessed.
+pub(super) fn not_understood(json: &Value, kind: ItemKind) -> Option<String> {
+    if kind != ItemKind::Appointment {
+        return None;
+    }
+    let all_day = json.get("isAllDay").and_then(Value::as_bool).unwrap_or(false);
+    for name in ["start", "end"] {
+        if point(json, name, all_day).is_none() {
+            let zone = json.get(name).and_then(|point| text(point, "timeZone"));
+            return Some(match zone.filter(|zone| Zone::named(zone).is_none()) {
+                Some(zone) => unknown_zone(zone),
+                None => format!("the event has no {name} that can be read"),
+            });
+        }
+    }
+    let rule = json.get("recurrence").filter(|value| !value.is_null())?;
+    if recurrence::to_text(rule).is_none() {
+        return Some("the rule of the series is of a kind that is not known".to_owned());
+    }
+    let zone = text(json, "originalStartTimeZone").filter(|_| !all_day)?;
+    Zone::named(zone).is_none().then(|| unknown_zone(zone))
+}
+
+fn unknown_zone(zone: &str) -> String {
+    format!("the time zone '{zone}' is not known, and is not guessed")
+}
+
 type Put<'a> = &'a mut dyn FnMut(Property, Option<PropertyValue>);
 
 fn read_contact(json: &Value, put: Put<'_>) {

@@ -10,11 +10,13 @@ mod map;
 mod recurrence;
 mod series;
 
+use std::collections::BTreeMap;
+
 use offstage_model::{Clock, Timestamp};
 use offstage_outlook::{
     Capabilities, ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind, ItemPatch,
-    MailStore, MailStoreError, NewItem, Notification, Presence, Property, PropertyValue, Scan,
-    ScanMark, ScanRow,
+    LeftAlone, MailStore, MailStoreError, NewItem, Notification, Presence, Property, PropertyValue,
+    Scan, ScanMark, ScanRow,
 };
 use serde_json::{Value, json};
 
@@ -53,6 +55,8 @@ pub struct GraphStore {
     options: GraphOptions,
     tasks: String,
     capabilities: Capabilities,
+    /// Items that were met and are not understood.
+    left_alone: BTreeMap<EntryId, LeftAlone>,
 }
 
 impl GraphStore {
@@ -86,7 +90,9 @@ impl GraphStore {
             rewrites: true,
         };
         let tasks = String::new();
-        let mut store = Self { http, clock, origin, base, options, tasks, capabilities };
+        let left_alone = BTreeMap::new();
+        let mut store =
+            Self { http, clock, origin, base, options, tasks, capabilities, left_alone };
         let lists = store.pages(format!("{}/me/todo/lists", store.base))?;
         let default = lists.items.iter().find(|list| list["wellknownListName"] == "defaultList");
         let id = default.and_then(|list| list["id"].as_str());
@@ -200,6 +206,18 @@ impl GraphStore {
             properties: map::read(json, kind),
             link: map::link(json, kind),
         })
+    }
+
+    /// An item, unless something of it cannot be said in other words: then it is left alone.
+    fn understood(&mut self, id: &EntryId, json: &Value, kind: ItemKind) -> Option<Item> {
+        let folder = folder_of(kind, json);
+        if let Some(reason) = map::not_understood(json, kind) {
+            let (entry_id, folder) = (id.clone(), FolderId::new(folder));
+            self.left_alone.insert(id.clone(), LeftAlone { entry_id, folder, reason });
+            return None;
+        }
+        self.left_alone.remove(id);
+        self.item(json, kind, folder)
     }
 
     fn stored(&mut self, id: &EntryId) -> Result<Item, MailStoreError> {
@@ -444,10 +462,8 @@ impl MailStore for GraphStore {
         for id in ids {
             let json = self.get(id)?;
             let kind = self.path(id).map(|(kind, _)| kind);
-            items.push(
-                json.zip(kind)
-                    .and_then(|(json, kind)| self.item(&json, kind, folder_of(kind, &json))),
-            );
+            let item = json.zip(kind).and_then(|(json, kind)| self.understood(id, &json, kind));
+            items.push(item);
         }
         Ok(items)
     }
@@ -575,6 +591,10 @@ impl MailStore for GraphStore {
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError> {
         // Webhooks need an address that Microsoft can reach, which a desktop has not.
         Ok(Vec::new())
+    }
+
+    fn left_alone(&mut self) -> Vec<LeftAlone> {
+        std::mem::take(&mut self.left_alone).into_values().collect()
     }
 }
 

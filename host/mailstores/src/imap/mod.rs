@@ -21,8 +21,9 @@ pub use settings::{ImapLimits, ImapSettings, Security};
 use std::path::Path;
 
 use offstage_outlook::{
-    Capabilities, ChangeKey, EntryId, Folder, FolderId, Item, ItemKind, ItemPatch, LinkProperties,
-    LinkState, MailStore, MailStoreError, NewItem, Notification, Presence, Scan, ScanMark,
+    Capabilities, ChangeKey, EntryId, Folder, FolderId, Item, ItemKind, ItemPatch, LeftAlone,
+    LinkProperties, LinkState, MailStore, MailStoreError, NewItem, Notification, Presence, Scan,
+    ScanMark,
 };
 use offstage_store::{StoreError, TieFile, TieRow};
 
@@ -292,5 +293,10 @@ impl MailStore for ImapStore {
 
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError> {
         Ok(Vec::new())
+    }
+
+    fn left_alone(&mut self) -> Vec<LeftAlone> {
+        // Of every message something is understood; what is not is absent, and never written.
+        Vec::new()
     }
 }

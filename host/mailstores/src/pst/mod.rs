@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use offstage_model::Uuid;
 use offstage_outlook::{
     Capabilities, ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind, ItemPatch,
-    MailStore, MailStoreError, NewItem, Notification, Presence, Scan, ScanMark, ScanRow,
+    LeftAlone, MailStore, MailStoreError, NewItem, Notification, Presence, Scan, ScanMark, ScanRow,
 };
 
 use crate::codec::zone::Zone;
@@ -142,6 +142,8 @@ pub struct PstStore {
     path: PathBuf,
     home: Zone,
     capabilities: Capabilities,
+    /// Messages that were met and cannot be read.
+    left_alone: Vec<LeftAlone>,
 }
 
 impl PstStore {
@@ -159,7 +161,7 @@ impl PstStore {
             sends_invitations: false,
             rewrites: false,
         };
-        Ok(Self { path: path.to_owned(), home, capabilities })
+        Ok(Self { path: path.to_owned(), home, capabilities, left_alone: Vec::new() })
     }
 
     fn file(&self) -> Result<PstFile, MailStoreError> {
@@ -184,6 +186,18 @@ fn kind_of(folder: &FolderInfo) -> Option<ItemKind> {
         "" | "IPF.Note" => Some(ItemKind::Email),
         _ => None,
     }
+}
+
+/// Where each message is, and when it was changed.
+fn homes(file: &PstFile) -> Result<BTreeMap<String, (FolderId, Option<i64>)>, MailStoreError> {
+    let (folders, _) = file.folders().map_err(attention)?;
+    let mut homes = BTreeMap::new();
+    for folder in folders {
+        for row in file.rows(&folder.id).unwrap_or_default() {
+            homes.insert(row.id, (FolderId::new(folder.id.clone()), row.modified));
+        }
+    }
+    Ok(homes)
 }
 
 impl MailStore for PstStore {
@@ -214,7 +228,8 @@ impl MailStore for PstStore {
         since: Option<&ScanMark>,
     ) -> Result<Scan, MailStoreError> {
         let since: Option<i64> = since.and_then(|mark| mark.0.parse().ok());
-        let rows = self.file()?.rows(folder.as_str()).map_err(attention)?;
+        let file = self.file()?;
+        let rows = file.rows(folder.as_str()).map_err(attention)?;
         let newest = rows.iter().filter_map(|row| row.modified).max();
         let mut rows: Vec<_> = rows
             .into_iter()
@@ -225,6 +240,14 @@ impl MailStore for PstStore {
             .filter(|row| since.is_none_or(|since| row.modified.is_none_or(|time| time >= since)))
             .collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.modified));
+        rows.retain(|row| match file.message(&row.id) {
+            Ok(_) => true,
+            Err(reason) => {
+                let entry_id = EntryId::new(row.id.clone());
+                self.left_alone.push(LeftAlone { entry_id, folder: folder.clone(), reason });
+                false
+            }
+        });
         let row = |row: file::Row| ScanRow {
             entry_id: EntryId::new(row.id),
             change_key: ChangeKey::new(row.modified.unwrap_or_default().to_string()),
@@ -241,20 +264,21 @@ impl MailStore for PstStore {
 
     fn read(&mut self, ids: &[EntryId]) -> Result<Vec<Option<Item>>, MailStoreError> {
         let file = self.file()?;
-        let (folders, _) = file.folders().map_err(attention)?;
+        let homes = homes(&file)?;
         let mut items = Vec::new();
-        let mut homes: BTreeMap<String, (FolderId, Option<i64>)> = BTreeMap::new();
-        for folder in folders {
-            for row in file.rows(&folder.id).unwrap_or_default() {
-                homes.insert(row.id, (FolderId::new(folder.id.clone()), row.modified));
-            }
-        }
         for id in ids {
             let Some((folder, modified)) = homes.get(id.as_str()).cloned() else {
                 items.push(None);
                 continue;
             };
-            let message = file.message(id.as_str()).map_err(attention)?;
+            let message = match file.message(id.as_str()) {
+                Ok(message) => message,
+                Err(reason) => {
+                    self.left_alone.push(LeftAlone { entry_id: id.clone(), folder, reason });
+                    items.push(None);
+                    continue;
+                }
+            };
             let Some(kind) = ItemKind::of_message_class(&message.class) else {
                 items.push(None);
                 continue;
@@ -295,13 +319,18 @@ impl MailStore for PstStore {
     }
 
     fn presence(&mut self, ids: &[EntryId]) -> Result<Vec<Presence>, MailStoreError> {
-        let items = self.read(ids)?;
-        let presence =
-            |item: Option<Item>| if item.is_some() { Presence::There } else { Presence::Gone };
-        Ok(items.into_iter().map(presence).collect())
+        // One that cannot be read is there all the same.
+        let homes = homes(&self.file()?)?;
+        let there = |id: &EntryId| homes.contains_key(id.as_str());
+        let presence = |id| if there(id) { Presence::There } else { Presence::Gone };
+        Ok(ids.iter().map(presence).collect())
     }
 
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError> {
         Ok(Vec::new())
+    }
+
+    fn left_alone(&mut self) -> Vec<LeftAlone> {
+        std::mem::take(&mut self.left_alone)
     }
 }

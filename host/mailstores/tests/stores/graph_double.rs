@@ -1,7 +1,7 @@
 //! A double of Microsoft Graph that answers in the documented shapes, with paging, tokens that it
 //! forgets, and a script of faults. It fails a test that asks for anything that mails somebody.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use offstage_mailstores::http::{Http, HttpAnswer, HttpFailure, HttpRequest};
@@ -26,6 +26,10 @@ pub(crate) struct State {
     pub(crate) forget_tokens: bool,
     pub(crate) next_link_elsewhere: bool,
     pub(crate) asked: Vec<(String, String)>,
+    /// Items that are there and of which a delta says that they are gone: they left the view.
+    pub(crate) out_of_view: BTreeSet<String>,
+    /// How often a delta said of an item that it is gone.
+    pub(crate) removed_told: usize,
 }
 
 /// The double; clones share their state.
@@ -96,6 +100,12 @@ impl State {
         self.items.insert((collection.to_owned(), id.to_owned()), (self.version, Some(item)));
     }
 
+    /// Removes an item, as another client would.
+    pub(crate) fn remove(&mut self, collection: &str, id: &str) {
+        self.version += 1;
+        self.items.insert((collection.to_owned(), id.to_owned()), (self.version, None));
+    }
+
     /// An item as it is stored.
     pub(crate) fn item(&self, collection: &str, id: &str) -> Value {
         self.items[&(collection.to_owned(), id.to_owned())].1.clone().unwrap()
@@ -161,13 +171,15 @@ impl State {
         };
         let of_folder = |(key, (version, item)): (&(String, String), &(u64, Option<Value>))| {
             let mine = key.0 == collection && *version > since && (since > 0 || item.is_some());
-            mine.then(|| match item {
+            let shown = item.as_ref().filter(|_| !self.out_of_view.contains(&key.1));
+            mine.then(|| match shown {
                 Some(item) => item.clone(),
                 None => json!({"id": key.1, "@removed": {"reason": "deleted"}}),
             })
         };
         let all: Vec<Value> = self.items.iter().filter_map(of_folder).collect();
         let page: Vec<Value> = all.iter().skip(offset).take(PAGE).cloned().collect();
+        self.removed_told += page.iter().filter(|item| !item["@removed"].is_null()).count();
         let here = collection.replace("/me/events", "/me/calendarView");
         let base = if self.next_link_elsewhere { "https://elsewhere.example/v1.0" } else { BASE };
         let mut answer = json!({"value": page});

@@ -18,6 +18,7 @@ mod test_engine;
 mod test_graph;
 mod test_icalendar;
 mod test_imap;
+mod test_left_alone;
 mod test_no_forgotten;
 mod test_pst;
 mod test_replay;

@@ -9,7 +9,7 @@ use super::report::Report;
 use super::{Engine, EngineError, Trigger};
 use crate::item::{EntryId, FileTime, Folder, Item};
 use crate::link::{LinkProperties, LinkState, Regarding};
-use crate::mail_store::{ItemPatch, MailStoreError};
+use crate::mail_store::{ItemPatch, MailStoreError, Presence};
 use crate::property::Property;
 use crate::rules::{Action, Cell, ClientRole, ItemClass, immediate};
 use offstage_model::{Fault, code};
@@ -253,8 +253,14 @@ impl Engine {
     }
 
     fn one(&mut self, id: &EntryId) -> Result<Item, EngineError> {
-        let found = self.items(std::slice::from_ref(id))?.pop().flatten();
-        found.ok_or_else(|| MailStoreError::Gone { entry_id: id.clone() }.into())
+        let ids = std::slice::from_ref(id);
+        if let Some(found) = self.items(ids)?.pop().flatten() {
+            return Ok(found);
+        }
+        Err(match self.store.presence(ids)?.pop() {
+            Some(Presence::There) => self.unread(id)?.into(),
+            _ => MailStoreError::Gone { entry_id: id.clone() }.into(),
+        })
     }
 
     fn role(&mut self) -> Result<ClientRole, EngineError> {

@@ -10,6 +10,7 @@ mod duplicates;
 mod error;
 mod held;
 mod item_door;
+mod left_alone;
 mod merge;
 mod observe;
 mod observe_crm;
@@ -29,6 +30,7 @@ pub use crash::set_crash_hook;
 pub use crash::set_posts_early;
 pub use error::EngineError;
 pub use held::HeldView;
+pub use left_alone::LeftAloneView;
 pub use report::{Counts, FieldReport, PairReport, Report, RunState, Word};
 pub use undo::UndoReport;
 
@@ -329,8 +331,9 @@ impl Engine {
         }
         report.counts.held = self.held_count()?;
         crash_point!("pairs.done");
+        self.note_left_alone(|_| false, report)?;
         if only.is_none() && !run.dry {
-            self.verify_some(run)?;
+            self.verify_some(run, report)?;
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! crash in between sees it again. Writes no item.
 
 use super::crash::crash_point;
+use super::left_alone::LeftAloneView;
 use super::report::{PairReport, Report, Word};
 use super::{Engine, EngineError, Run};
 use crate::item::{EntryId, FileTime, Folder, Item, ItemKind};
@@ -11,6 +12,7 @@ use crate::link::{LinkProperties, LinkState};
 use crate::mail_store::{ItemPatch, NotificationKind, Presence, ScanMark, ScanRow};
 use crate::mapping::{TABLES, of_kind, of_object_type};
 use offstage_store::{CacheTx, CachedChange, ChangeCode, Mapping, MappingKey, StoreError};
+use std::collections::BTreeSet;
 
 /// Items that are read at once when a contents table does not show their ties.
 const READ_MAX: usize = 200;
@@ -74,7 +76,18 @@ impl Engine {
         let key = folder.id.as_str();
         let mark = self.cache.write(|tx| tx.mark(key))?.map(ScanMark);
         let scan = self.store.scan(&folder.id, mark.as_ref())?;
+        let told: BTreeSet<String> = scan
+            .rows
+            .iter()
+            .map(|row| &row.entry_id)
+            .chain(&scan.removed)
+            .map(|id| id.as_str().to_owned())
+            .collect();
         let seen = self.with_ties(scan.rows, run)?;
+        let over = |known: &LeftAloneView| {
+            known.folder == key && (scan.complete || told.contains(&known.item))
+        };
+        self.note_left_alone(over, report)?;
         let count = seen.len() as u64;
         for copy in seen.iter().filter(|seen| seen.copy) {
             self.free_copy(run, folder.kind, copy, report)?;

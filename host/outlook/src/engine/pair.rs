@@ -146,8 +146,8 @@ impl Engine {
         match presence {
             Some(Presence::Gone) => self.item_deleted(run, pair, record),
             Some(Presence::There) => {
-                let reason = "the item is there, and cannot be read".to_owned();
-                Err(MailStoreError::Refused { store, reason }.into())
+                let id = id.unwrap_or_else(|| EntryId::new(""));
+                Err(self.unread(&id)?.into())
             }
             Some(Presence::Moved(_) | Presence::Unknown) | None => {
                 let detail = "it does not say whether the item is still there".to_owned();
@@ -239,10 +239,8 @@ impl Engine {
         pair: &mut Pair,
         (item, record): (Option<Item>, Option<Record>),
     ) -> Result<PairReport, EngineError> {
-        let Some(item) = item else {
-            // It was tracked and deleted before anything was made of it.
-            return self.forgotten(run, pair);
-        };
+        // It was tracked, and deleted before anything was made of it; or it is not understood.
+        let Some(item) = item else { return self.item_missing(run, pair, None) };
         // "Draft e-mails are never placed in CRM": its sending is a change that is seen then.
         if item.kind == ItemKind::Email && !item.properties.contains_key(&Property::SentOn) {
             return self.forgotten(run, pair);

@@ -2,6 +2,7 @@
 //!
 //! An edge form: it is stored and printed as JSON, and never read back by the engine.
 
+use super::left_alone::LeftAloneView;
 use crate::plan::{Decision, Plan, Winner};
 use crate::property::PropertyValue;
 use offstage_model::{Timestamp, Uuid};
@@ -129,6 +130,8 @@ pub struct Counts {
     pub rows_seen: u64,
     /// Changes that wait for a person.
     pub held: u64,
+    /// Items that are not understood, of this run and of earlier ones.
+    pub left_alone: u64,
 }
 
 /// The report of one run.
@@ -151,6 +154,9 @@ pub struct Report {
     pub counts: Counts,
     /// Every pair that was worked on.
     pub pairs: Vec<PairReport>,
+    /// Items that were met and are not understood, tracked or not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_alone: Vec<LeftAloneView>,
 }
 
 impl Report {
@@ -164,6 +170,7 @@ impl Report {
             state: RunState::Done,
             counts: Counts::default(),
             pairs: Vec::new(),
+            left_alone: Vec::new(),
         }
     }
 

@@ -4,6 +4,7 @@
 //! Only a store that says "gone" of an item makes a deletion of it; one that fails says nothing.
 
 use super::crash::crash_point;
+use super::report::Report;
 use super::{Engine, EngineError, Run};
 use crate::item::{EntryId, FileTime};
 use crate::mail_store::Presence;
@@ -16,10 +17,14 @@ pub(super) const HELD_DELETIONS: &str = "deletions";
 
 impl Engine {
     /// Verifies a few items, the ones verified longest ago first.
-    pub(super) fn verify_some(&mut self, run: &Run) -> Result<(), EngineError> {
+    pub(super) fn verify_some(
+        &mut self,
+        run: &Run,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
         let rows_max = run.settings.verify_per_run as usize;
         let queue = self.cache.write(|tx| tx.due_for_verification(rows_max))?;
-        match self.verify(queue) {
+        match self.verify(queue).and_then(|()| self.look_for_left_alone(report)) {
             // The store cannot tell now: the same ones are first in line next time.
             Err(error @ EngineError::Mail(_)) => drop(self.note_wait(&error)?),
             other => other?,
@@ -79,9 +84,6 @@ impl Engine {
         run: &Run,
         changes: Vec<CachedChange>,
     ) -> Result<Vec<CachedChange>, EngineError> {
-        if changes.len() as u64 <= run.settings.quarantine.deletions_max.min(5) {
-            return Ok(changes);
-        }
         let pairs = self.pairs(run, &changes)?;
         let rows: Vec<EntityReference> =
             pairs.iter().map(|p| EntityReference::new(p.table.table, p.mapping.crm_id)).collect();
@@ -106,7 +108,12 @@ impl Engine {
             .filter(|c| c.outlook == ChangeCode::Delete || c.crm == ChangeCode::Delete)
             .cloned()
             .partition(|change| change.outlook == ChangeCode::Delete);
-        let in_crm = self.that_delete_items(run, in_crm)?;
+        // Which of them delete is asked only where so many would wait.
+        let in_crm = if quarantine.holds(in_crm.len() as u64, pairs) {
+            self.that_delete_items(run, in_crm)?
+        } else {
+            Vec::new()
+        };
         for found in [in_outlook, in_crm] {
             let count = found.len() as u64;
             if !quarantine.holds(count, pairs) {

@@ -175,6 +175,9 @@ impl MailStore for Shared {
     fn notifications(&mut self) -> Result<Vec<offstage_outlook::Notification>, MailStoreError> {
         self.with(EmbeddedStore::notifications)
     }
+    fn left_alone(&mut self) -> Vec<offstage_outlook::LeftAlone> {
+        self.with(EmbeddedStore::left_alone)
+    }
 }
 
 /// A link that can be down, and that can lose the answer to a call.

@@ -120,6 +120,9 @@ pub(crate) struct Set {
     /// More than this part of all tracked pairs waits too, in percent
     #[arg(long, value_name = "PERCENT")]
     deletions_percent_max: Option<u64>,
+    /// The percentage counts from so many tracked pairs on
+    #[arg(long, value_name = "N")]
+    deletions_percent_pairs_min: Option<u64>,
 }
 
 impl Settings {
@@ -138,6 +141,8 @@ impl Settings {
             let quarantine = &mut settings.quarantine;
             quarantine.deletions_max = set.deletions_max.unwrap_or(quarantine.deletions_max);
             quarantine.percent_max = set.deletions_percent_max.unwrap_or(quarantine.percent_max);
+            quarantine.percent_pairs_min =
+                set.deletions_percent_pairs_min.unwrap_or(quarantine.percent_pairs_min);
             engine.set_settings(&settings)?;
         }
         let quarantine = settings.quarantine;
@@ -152,7 +157,10 @@ impl Settings {
             ("Looked for after a run", settings.verify_per_run.to_string()),
             (
                 "Deletions that wait",
-                format!("more than {}, or {} %", quarantine.deletions_max, quarantine.percent_max),
+                format!(
+                    "more than {}, or {} % of {} pairs or more",
+                    quarantine.deletions_max, quarantine.percent_max, quarantine.percent_pairs_min
+                ),
             ),
         ]))
     }

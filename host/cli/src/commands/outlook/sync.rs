@@ -57,6 +57,13 @@ pub(super) fn output(report: &Report) -> Output {
             ))
             .exit(Exit::Attention),
     };
+    let output = match report.counts.left_alone {
+        0 => output,
+        left => output.text(format!(
+            "{} left alone, not understood: `offstage outlook status` says why.",
+            counted(left, "item is", "items are")
+        )),
+    };
     match &report.state {
         RunState::Done => output,
         RunState::Waiting(reason) => {
@@ -72,6 +79,7 @@ pub(super) fn output(report: &Report) -> Output {
 pub(super) fn status(engine: &mut Engine) -> Result<Output, CliError> {
     let client = engine.client()?;
     let held = engine.held()?.len();
+    let left_alone = engine.left_alone()?;
     let store = engine.store().name();
     let (runs, notes, pairs) = engine
         .cache()
@@ -98,8 +106,9 @@ pub(super) fn status(engine: &mut Engine) -> Result<Output, CliError> {
     let role = client.as_ref().map_or("not registered".to_owned(), |client| client.role.clone());
     let json = json!({
         "client": client, "store": store, "pairs": pairs, "held": held,
-        "runs": run_json, "notes": note_json,
+        "left_alone": left_alone, "runs": run_json, "notes": note_json,
     });
+    let left_rows = left_alone.iter().map(|v| vec![v.item.clone(), v.reason.clone()]).collect();
     let run_rows = run_json
         .iter()
         .map(|run| {
@@ -124,7 +133,8 @@ pub(super) fn status(engine: &mut Engine) -> Result<Output, CliError> {
             ("Waiting for a person", held.to_string()),
         ])
         .table(&["Run", "Started", "Trigger", "State", "Pairs"], run_rows, "No runs yet.")
-        .table(&["When", "Kind", "What"], note_rows, "Nothing was noted."))
+        .table(&["When", "Kind", "What"], note_rows, "Nothing was noted.")
+        .table(&["Item", "Left alone because"], left_rows, "Every item is understood."))
 }
 
 /// Takes back what a run wrote.

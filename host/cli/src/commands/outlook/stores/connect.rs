@@ -15,8 +15,8 @@ use offstage_mailstores::imap::{ImapLimits, ImapSettings, ImapStore, Security};
 use offstage_mailstores::pst::PstStore;
 use offstage_outlook::rules::Settings;
 use offstage_outlook::{
-    Capabilities, ChangeKey, EntryId, Folder, FolderId, Item, ItemPatch, MailStore, MailStoreError,
-    NewItem, Notification, Presence, Scan, ScanMark,
+    Capabilities, ChangeKey, EntryId, Folder, FolderId, Item, ItemPatch, LeftAlone, MailStore,
+    MailStoreError, NewItem, Notification, Presence, Scan, ScanMark,
 };
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -230,5 +230,8 @@ impl MailStore for Later {
     }
     fn notifications(&mut self) -> Result<Vec<Notification>, MailStoreError> {
         self.store()?.notifications()
+    }
+    fn left_alone(&mut self) -> Vec<LeftAlone> {
+        self.store.as_mut().map(|store| store.left_alone()).unwrap_or_default()
     }
 }
