@@ -1,5 +1,5 @@
-//! `audit.jsonl` in the data directory: what the policy denied to plug-ins, and which were
-//! suspended or resumed, a line each.
+//! `audit.jsonl` in the data directory: what was denied to plug-ins, which of their runs were ended,
+//! and which packages were suspended, resumed, skipped or refused, a line each.
 //!
 //! Bounded: a full file becomes `audit.1.jsonl`, in place of the one before. Never fails a request.
 
@@ -32,17 +32,16 @@ impl FileAudit {
 
     fn append(&self, line: &str) -> std::io::Result<()> {
         let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.as_ref().is_some_and(|file| file.metadata().is_ok_and(|m| m.len() > FILE_BYTES_MAX))
-        {
-            *open = None;
-            std::fs::rename(&self.path, self.path.with_extension("1.jsonl"))?;
-        }
-        let file = match open.as_mut() {
+        let mut file = match open.take() {
             Some(file) => file,
-            None => open.insert(create(&self.path)?),
+            None => create(&self.path)?,
         };
+        if file.metadata()?.len() > FILE_BYTES_MAX {
+            std::fs::rename(&self.path, self.path.with_extension("1.jsonl"))?;
+            file = create(&self.path)?;
+        }
         // One write, so that a crash leaves whole lines.
-        file.write_all(format!("{line}\n").as_bytes())
+        open.insert(file).write_all(format!("{line}\n").as_bytes())
     }
 }
 

@@ -139,3 +139,53 @@ fn the_policy_is_asked_explained_compared_and_read_again() {
     drop(serving);
     assert!(Path::new(&package).exists());
 }
+
+/// `plugin show` has every limit with its value and what decides it.
+#[test]
+fn each_limit_of_a_package_is_shown_with_its_origin() {
+    let (place, package, public) = signed();
+    trust(&place, &public, "");
+    let text = fs::read_to_string(place.path().join("trust.toml")).unwrap();
+    let bounded = "ceiling = [{ limit = \"organization_calls\", value = 50 }, { limit = \"fuel\", value = 9000000 }, ";
+    fs::write(place.path().join("trust.toml"), text.replace("ceiling = [", bounded)).unwrap();
+    policy(
+        &place,
+        "[[grant]]\npackage = \"*\"\nreason = \"a test\"\nallow = [\n\
+         { limit = \"fuel\", value = 8000000 },\n{ limit = \"organization_calls\", value = 60 },\n\
+         { limit = \"memory_bytes\", value = 999999999999 },\n]\n",
+    );
+    place.good(&["plugin", "add", &package]);
+    let shown = place.good(&["plugin", "show", PACKAGE]);
+    let limits = shown["limits"].as_array().unwrap();
+    let of = |name: &str| {
+        let limit =
+            limits.iter().find(|limit| limit["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        (limit["value"].as_u64().unwrap(), limit["source"].as_str().unwrap().to_owned())
+    };
+    let (value, source) = of("fuel");
+    assert!(value == 8_000_000 && source.ends_with("policy.toml:5"), "{value} {source}");
+    let (value, source) = of("organization_calls");
+    assert_eq!(value, 50);
+    assert!(source.starts_with("ceiling at") && source.ends_with("trust.toml:6"), "{source}");
+    let (value, source) = of("memory_bytes");
+    assert_eq!(value, 64 << 20);
+    assert!(source.starts_with("the most that there is") && source.contains("policy.toml:7"));
+    assert_eq!(of("trace_bytes"), (65_536, "default".into()));
+    assert_eq!(of("wall_time_ms"), (120_000, "default".into()));
+    assert_eq!(of("rows_per_query"), (5_000, "default".into()));
+    assert_eq!(of("stack_bytes"), (524_288, "fixed".into()));
+    assert_eq!(of("depth"), (8, "fixed".into()));
+    for name in
+        ["operation_calls", "capability_calls", "trace_calls", "transfer_bytes", "instance_reuse"]
+    {
+        assert_eq!(of(name).1, "default", "{name}");
+    }
+    for name in ["memories", "tables", "table_elements", "instances"] {
+        assert_eq!(of(name).1, "fixed", "{name}");
+    }
+    let done = place.run(&["plugin", "show", PACKAGE]);
+    assert!(
+        done.stdout.contains("Limit of each run") && done.stdout.contains("8,000,000"),
+        "{done:?}"
+    );
+}

@@ -280,6 +280,10 @@ pub struct Response {
     /// The output parameters.
     #[serde(default)]
     pub parameters: ParameterMap,
+    /// Plug-in packages, by id, that do not run where the request ran, and have steps that it would
+    /// have reached. Empty for what a plug-in requests.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<String>,
 }
 
 impl Response {

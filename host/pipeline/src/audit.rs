@@ -1,5 +1,5 @@
-//! Audit records: each denial of the policy, each suspension of a plug-in and its end, as a line of
-//! JSON.
+//! Audit records: what was denied to a plug-in, each run that the sandbox ended, suspensions and
+//! their ends, and packages that do not run or are not taken, as a line of JSON each.
 //!
 //! They are for the operator; a plug-in learns only that it may not. Never writes a file; whoever
 //! opens the pipeline passes in where records go.
@@ -17,6 +17,67 @@ pub enum AuditRecord {
     Suspension(SuspensionRecord),
     /// Somebody lets it run again.
     Resumption(ResumptionRecord),
+    /// The sandbox ended a run, because it trapped or ran into a limit.
+    Violation(ViolationRecord),
+    /// It is registered and does not run here.
+    Skip(SkipRecord),
+    /// Somebody wanted to register it, and it was not taken.
+    Refusal(RefusalRecord),
+}
+
+/// One run that the sandbox ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ViolationRecord {
+    /// When, in milliseconds since the epoch.
+    pub time: i64,
+    /// The package.
+    pub package: String,
+    /// The hash of its component.
+    pub sha256: String,
+    /// The step, by key.
+    pub step: String,
+    /// The root operation.
+    pub operation: String,
+    /// The user on whose behalf it ran.
+    pub user: String,
+    /// Why it was ended.
+    pub reason: String,
+}
+
+/// One registered package that does not run here; once in each process, and again when the reason
+/// changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SkipRecord {
+    /// When, in milliseconds since the epoch.
+    pub time: i64,
+    /// The package.
+    pub package: String,
+    /// The hash of its component.
+    pub sha256: String,
+    /// Why it does not run.
+    pub reason: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// One package that was not registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusalRecord {
+    /// When, in milliseconds since the epoch.
+    pub time: i64,
+    /// The package.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// The hash of its component.
+    pub sha256: String,
+    /// Who wanted it.
+    pub user: String,
+    /// Why it was not taken.
+    pub reason: String,
 }
 
 /// One suspension.

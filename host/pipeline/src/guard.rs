@@ -4,6 +4,7 @@
 //! Never looks at rows: a question is answered before anything is known to exist.
 
 use crate::audit::{AuditRecord, DenialRecord};
+use crate::run_limits;
 use crate::session::Session;
 use crate::touched::Touched;
 use offstage_model::query::PAGE_SIZE_MAX;
@@ -81,7 +82,7 @@ impl Guard {
     ) -> Result<(), Fault> {
         let touched = Touched::by_request(&session.catalog, request);
         self.require(session, &touched.capabilities)?;
-        self.require_rows(request)
+        self.require_rows(session, request)
     }
 
     /// Refuses a change of the context that touches what is not allowed.
@@ -96,8 +97,8 @@ impl Guard {
     }
 
     /// Gives a query that names no size pages that fit.
-    pub(crate) fn fit_page(&self, request: &mut Request) {
-        let rows_max = self.rows_max();
+    pub(crate) fn fit_page(&self, session: &Session, request: &mut Request) {
+        let rows_max = self.rows_max(session);
         if let Some(query) = request.query_mut()
             && query.top.is_none()
             && rows_max < PAGE_SIZE_MAX
@@ -107,11 +108,11 @@ impl Guard {
     }
 
     /// Refuses a query that asks for more rows at once than one may return.
-    fn require_rows(&self, request: &Request) -> Result<(), Fault> {
+    fn require_rows(&self, session: &Session, request: &Request) -> Result<(), Fault> {
         let Some(query) = request.query() else {
             return Ok(());
         };
-        let rows_max = self.rows_max();
+        let rows_max = self.rows_max(session);
         let asked = query.top.unwrap_or(0).max(query.page_size.unwrap_or(0));
         if asked <= rows_max {
             return Ok(());
@@ -123,9 +124,10 @@ impl Guard {
         .hint("Ask for smaller pages, or grant the limit rows_per_query."))
     }
 
-    fn rows_max(&self) -> u32 {
-        let rows_max = self.permissions.limit(Limit::RowsPerQuery, PAGE_SIZE_MAX.into());
-        u32::try_from(rows_max).unwrap_or(PAGE_SIZE_MAX).min(PAGE_SIZE_MAX)
+    fn rows_max(&self, session: &Session) -> u32 {
+        let limits = session.pipeline.limits();
+        let rows_max = run_limits::value(&self.permissions, Limit::RowsPerQuery, limits);
+        u32::try_from(rows_max).unwrap_or(PAGE_SIZE_MAX)
     }
 
     fn deny(&mut self, session: &Session, capability: &Capability<'_>) -> Fault {

@@ -23,10 +23,12 @@ mod operation;
 mod options;
 mod package;
 mod playback;
+mod plugin_state;
 mod reconcile;
 mod registration;
 mod registry;
 mod root;
+mod run_limits;
 mod services;
 mod session;
 mod stages;
@@ -35,8 +37,12 @@ mod subject;
 mod suspension;
 mod touched;
 mod trace;
+mod upgrade;
 
-pub use audit::{Audit, AuditRecord, DenialRecord, LogAudit, ResumptionRecord, SuspensionRecord};
+pub use audit::{
+    Audit, AuditRecord, DenialRecord, LogAudit, RefusalRecord, ResumptionRecord, SkipRecord,
+    SuspensionRecord, ViolationRecord,
+};
 pub use caller::{CallOptions, Caller, Superseded};
 pub use capture::{CaptureMode, CapturePolicy};
 pub use file_doors::NamedDirectory;
@@ -44,7 +50,9 @@ pub use http_calls::RecordedHttp;
 pub use options::{Limits, Organization, PipelineOptions, Side};
 pub use package::facts;
 pub use playback::{DeviceClock, PlayContext, Played, refused_state};
+pub use plugin_state::{PluginStanding, PluginState};
 pub use registration::{Registered, StepChange};
 pub use registry::{Registry, SkippedPackage};
 pub use root::{DeviceIdentity, Pipeline, settings};
+pub use run_limits::HeldLimit;
 pub use trace::TraceLevel;

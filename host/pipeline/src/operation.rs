@@ -79,7 +79,8 @@ impl Session {
         let mut node = frame.node;
         let id = frame.context.primary_entity_id;
         node.row = (!id.is_nil()).then_some(id);
-        Ok((Response { parameters: frame.context.output_parameters }, node))
+        let parameters = frame.context.output_parameters;
+        Ok((Response { parameters, ..Response::default() }, node))
     }
 
     /// Runs `operation` so that its failure undoes it alone.

@@ -3,10 +3,12 @@
 //! Source: `pipeline.md`, "Registration"; reference/dynamics.md, section 3. Never runs a plug-in.
 
 use crate::access::{is_available_offline, require_administrator};
+use crate::audit::{AuditRecord, RefusalRecord};
 use crate::caller::Caller;
 use crate::package::facts;
 use crate::registry::{SkippedPackage, step_id, unknown_step};
 use crate::root::Pipeline;
+use crate::upgrade::{Before, Newest, refuse_takeover};
 use offstage_model::metadata::{Catalog, DefinitionFile};
 use offstage_model::registration::{
     Deployment, ImageKind, Mode, Package, PackageDeclaration, Stage, Step, StepDeclaration,
@@ -16,7 +18,6 @@ use offstage_model::{Fault, code};
 use offstage_policy::{CapabilitySet, Decision, RegistrationDenial, decide};
 use offstage_sandbox::PackageFile;
 use offstage_store::Tx;
-use semver::Version;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -75,7 +76,8 @@ impl Pipeline {
     }
 
     /// Registers a plug-in package with the steps that it declares; the same package id upgrades in
-    /// place, and steps that are switched off stay off.
+    /// place: what somebody has switched off, added or changed here stays as it is. A refusal is
+    /// audited.
     ///
     /// # Errors
     /// The caller is no administrator, the content is no plug-in, the trust file does not allow it
@@ -83,23 +85,39 @@ impl Pipeline {
     pub fn register_package(&self, caller: &Caller, bytes: &[u8]) -> Result<Registered, Fault> {
         require_administrator(caller, "register plug-ins")?;
         let file = PackageFile::read(bytes).map_err(|e| invalid_content(&e.to_string()))?;
+        let registered = self.register(&file, bytes);
+        if let Err(fault) = &registered {
+            self.announce(vec![AuditRecord::Refusal(RefusalRecord {
+                time: self.clock().now().0,
+                package: file.declaration.package.clone(),
+                version: file.declaration.version.clone(),
+                sha256: file.sha256.clone(),
+                user: caller.user.to_string(),
+                reason: fault.message.clone(),
+            })]);
+        }
+        registered
+    }
+
+    fn register(&self, file: &PackageFile<'_>, bytes: &[u8]) -> Result<Registered, Fault> {
         let declaration = &file.declaration;
-        self.require_trust(&file)?;
+        self.require_trust(file)?;
         CapabilitySet::of_requests(declaration.all_requests()).map_err(|(index, error)| {
             invalid_content(&format!("its request {} is not usable: {error}", index + 1))
         })?;
         // Compile before anything is stored: a component of another world never gets in.
         self.sandbox().load(file.component).map_err(|e| invalid_content(&e.to_string()))?;
+        let mut tx = self.store().write()?;
+        let before = Before::of(&mut tx, &declaration.package)?;
         let package = Package {
             id: declaration.package.clone(),
             version: declaration.version.clone(),
             sha256: file.sha256.clone(),
             size: bytes.len() as u64,
-            enabled: true,
+            enabled: before.is_enabled(),
         };
-        let mut tx = self.store().write()?;
-        refuse_downgrade(&mut tx, &package)?;
-        let registered = self.store_package(&mut tx, package, declaration, bytes)?;
+        refuse_takeover(&mut tx, &package)?;
+        let registered = self.store_package(&mut tx, &before, package, (declaration, bytes))?;
         tx.commit()?;
         Ok(registered)
     }
@@ -107,9 +125,9 @@ impl Pipeline {
     fn store_package(
         &self,
         tx: &mut Tx,
+        before: &Before,
         package: Package,
-        declaration: &PackageDeclaration,
-        bytes: &[u8],
+        (declaration, bytes): (&PackageDeclaration, &[u8]),
     ) -> Result<Registered, Fault> {
         let known = tx.steps()?;
         let mut notices = Vec::new();
@@ -118,27 +136,42 @@ impl Pipeline {
         for (plugin_type, step) in
             declaration.types.iter().flat_map(|t| t.steps.iter().map(move |s| (&t.name, s)))
         {
-            let before = known.iter().find(|k| k.declaration.key == step.key);
-            let of_another = before.is_some_and(|k| k.package != package.id);
+            let registered = known.iter().find(|k| k.declaration.key == step.key);
+            let of_another = registered.is_some_and(|k| k.package != package.id);
             if !keys.insert(&step.key) || of_another {
                 return Err(duplicate_key(&step.key));
             }
-            notices.extend(check_step(tx.catalog(), step)?);
-            self.require_registration(&package.id, step)?;
+            let declaration = match registered {
+                Some(registered) => before.keep(registered, step, &mut notices),
+                None => step.clone(),
+            };
+            notices.extend(check_step(tx.catalog(), &declaration)?);
+            self.require_registration(&package.id, &declaration)?;
             steps.push(Step {
                 id: step_id(&step.key),
                 package: package.id.clone(),
                 plugin_type: plugin_type.clone(),
-                declaration: step.clone(),
-                enabled: before.is_none_or(|k| k.enabled),
+                declaration,
+                enabled: registered.is_none_or(|k| k.enabled),
             });
         }
         tx.put_package(&package, bytes)?;
-        for gone in known.iter().filter(|k| k.package == package.id) {
-            if !keys.contains(&gone.declaration.key) {
-                tx.remove_step(gone.id)?;
-                notices.push(format!("The step '{}' is no longer declared.", gone.declaration.key));
+        let is_of_package = |k: &&Step| k.package == package.id;
+        for step in known.iter().filter(is_of_package) {
+            let key = &step.declaration.key;
+            let has_type = declaration.types.iter().any(|t| t.name == step.plugin_type);
+            if keys.contains(key) || (has_type && before.was_added(step)) {
+                continue;
             }
+            tx.remove_step(step.id)?;
+            let why = if has_type { "the step" } else { "its plug-in type" };
+            notices.push(format!("The step '{key}' is gone: {why} is no longer declared."));
+        }
+        if !package.enabled {
+            let id = &package.id;
+            notices.push(format!(
+                "The package stays disabled; `offstage plugin enable {id}` lets it run."
+            ));
         }
         for step in &steps {
             tx.put_step(step)?;
@@ -192,7 +225,8 @@ impl Pipeline {
     }
 
     /// Takes packages and steps as they are, in place of all that are registered: a device takes
-    /// the server's. Says which ones do not run here, and why.
+    /// the server's. Says which ones do not run here, and why; a version that is older than one that
+    /// ran here before is among them.
     ///
     /// # Errors
     /// The store cannot be written.
@@ -202,6 +236,8 @@ impl Pipeline {
         steps: &[Step],
     ) -> Result<Vec<SkippedPackage>, Fault> {
         let mut tx = self.store().write()?;
+        let registry = self.current_registry(&mut tx)?;
+        Newest::remember(&mut tx, &registry)?;
         for step in tx.steps()? {
             tx.remove_step(step.id)?;
         }
@@ -343,32 +379,6 @@ impl Pipeline {
     }
 }
 
-/// An older version never takes the place of a newer one: it may have holes that are closed.
-fn refuse_downgrade(tx: &mut Tx, package: &Package) -> Result<(), Fault> {
-    let version = parse_version(&package.version)?;
-    let Some(known) = tx.packages()?.into_iter().find(|known| known.id == package.id) else {
-        return Ok(());
-    };
-    // One that was registered before versions were compared gives way to any.
-    if Version::parse(&known.version).is_ok_and(|known| version < known) {
-        return Err(Fault::new(
-            code::INVALID_REGISTRATION,
-            format!(
-                "The package '{}' {version} is older than {}, which is registered.",
-                package.id, known.version
-            ),
-        )
-        .hint("Build it with a higher version, or remove the registered one first."));
-    }
-    Ok(())
-}
-
-fn parse_version(text: &str) -> Result<Version, Fault> {
-    Version::parse(text).map_err(|error| {
-        invalid_content(&format!("its version {text:?} is not one such as 1.2.0: {error}"))
-    })
-}
-
 fn find_step(tx: &mut Tx, key: &str) -> Result<Step, Fault> {
     let step = tx.steps()?.into_iter().find(|s| s.declaration.key == key);
     step.ok_or_else(|| unknown_step(key))
@@ -379,7 +389,7 @@ pub(crate) fn unknown_package(id: &str) -> Fault {
         .hint("`offstage plugin list` shows the packages.")
 }
 
-fn invalid_content(reason: &str) -> Fault {
+pub(crate) fn invalid_content(reason: &str) -> Fault {
     Fault::new(code::INVALID_PACKAGE_CONTENT, format!("The file is not a plug-in: {reason}."))
         .hint("Build it against the plug-in contract (`sdk/wit`) and make it a component.")
 }

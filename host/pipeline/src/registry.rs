@@ -3,6 +3,7 @@
 //! A package that the trust file does not allow is skipped, and says why. Never runs anything.
 
 use crate::package::facts;
+use crate::upgrade::Newest;
 use offstage_model::registration::{Mode, Package, Stage, Step};
 use offstage_model::{Fault, Timestamp, Uuid, code};
 use offstage_policy::{Decision, Holder, PackageFacts, Permissions, PolicyFile, TrustFile, decide};
@@ -66,9 +67,13 @@ impl Registry {
         let mut permissions = BTreeMap::new();
         let mut skipped = Vec::new();
         let mut ends = Vec::new();
+        let newest = Newest::load(tx)?;
         for package in &packages {
             let bytes = tx.package_bytes(&package.id)?;
-            match admit(keys, package, bytes.as_deref()) {
+            let admitted = refuse_look_alikes(&packages, package)
+                .and_then(|()| admit(keys, package, bytes.as_deref()))
+                .and_then(|admitted| refuse_older(keys, &newest, package).map(|()| admitted));
+            match admitted {
                 Ok(admitted) => {
                     permissions.insert(package.id.clone(), Arc::new(admitted.permissions));
                     ends.extend(admitted.until);
@@ -126,6 +131,16 @@ impl Registry {
     #[must_use]
     pub fn is_runnable(&self, step: &Step) -> bool {
         step.enabled && self.plugins.contains_key(&step.package)
+    }
+
+    /// Why a package does not run here, whoever decided that, or nobody.
+    pub(crate) fn skip(&self, package: &str) -> Option<&SkippedPackage> {
+        self.skipped.iter().find(|skipped| skipped.package == package)
+    }
+
+    /// Whether somebody has disabled a package.
+    pub(crate) fn is_disabled(&self, package: &str) -> bool {
+        self.packages.iter().any(|known| known.id == package && !known.enabled)
     }
 
     /// Why a package that may run cannot.
@@ -211,6 +226,32 @@ fn admit<'a>(
     };
     let permissions = permissions(keys, &content, publisher.as_deref())?;
     Ok(Admitted { component: content.component, permissions, until })
+}
+
+/// Refuses an id that people cannot tell from another one. Registration does not let it come to that;
+/// a device takes what its server has.
+fn refuse_look_alikes(packages: &[Package], package: &Package) -> Result<(), Refusal> {
+    let other = packages
+        .iter()
+        .find(|other| other.id != package.id && other.id.eq_ignore_ascii_case(&package.id));
+    let Some(other) = other else { return Ok(()) };
+    Err(Refusal::Denied {
+        reason: format!("its id differs from that of '{}' in case only", other.id),
+        hint: "Remove one of both on the server.".to_owned(),
+    })
+}
+
+/// Refuses a version that is older than one that ran on this device.
+fn refuse_older(keys: &Keys<'_>, newest: &Newest, package: &Package) -> Result<(), Refusal> {
+    let (id, version) = (&package.id, &package.version);
+    let Some(newer) = newest.forbids(keys.trust, id, version) else { return Ok(()) };
+    Err(Refusal::Denied {
+        reason: format!("its version is {version}, and {newer} has run here"),
+        hint: format!(
+            "If the older one is wanted, say so in trust.toml:\n{}",
+            TrustFile::minimum_lines(id, version, "…")
+        ),
+    })
 }
 
 /// Compiles the bytes that were verified, unless the package is disabled.

@@ -156,7 +156,7 @@ impl StepServices {
     /// Runs a request that the policy allows, and no other.
     fn guarded(&mut self, mut request: Request) -> Result<Response, Fault> {
         self.guard.require_request(&self.session, &request)?;
-        self.guard.fit_page(&mut request);
+        self.guard.fit_page(&self.session, &mut request);
         self.note_read(&request);
         // A read that steps listen to can have effects, and is an operation like any other.
         let plain = request.is_read()

@@ -103,6 +103,8 @@ pub(crate) struct SessionState {
     pub(crate) captures: Vec<PendingCapture>,
     pub(crate) touched: BTreeSet<(String, Uuid)>,
     pub(crate) reads: BTreeSet<(String, Uuid)>,
+    /// Packages that do not run here, and would have.
+    pub(crate) skipped: BTreeSet<String>,
     pub(crate) report: ReconciliationReport,
     pub(crate) operations: u32,
     /// Packages with violations, as of the beginning.

@@ -67,6 +67,7 @@ impl Session {
             self.settle(step);
             return self.run_step(step, recorded);
         }
+        self.note_skipped(step);
         let Some(recorded) = recorded else {
             return Ok(());
         };
@@ -106,6 +107,26 @@ impl Session {
         let recorded = self.frame().recorded.as_ref()?;
         let key = &step.declaration.key;
         recorded.steps.iter().find(|run| &run.key == key).cloned()
+    }
+
+    /// Traces that a step would run if its package did, and keeps the package for the answer. About one
+    /// that somebody has disabled nobody needs to be told unless every run is traced.
+    fn note_skipped(&mut self, step: &Step) {
+        let deployment = step.declaration.deployment;
+        let fits = match self.root.origin {
+            Origin::Offline => deployment.runs_offline(),
+            Origin::Online | Origin::Playback => deployment.runs_on_server(),
+        };
+        if !step.enabled || !fits || !self.matches_filter(step) {
+            return;
+        }
+        let registry = Arc::clone(&self.registry);
+        let Some(skip) = registry.skip(&step.package) else { return };
+        let is_disabled = registry.is_disabled(&step.package);
+        if !is_disabled {
+            self.skipped.insert(step.package.clone());
+        }
+        self.trace_skip(step, skip, is_disabled);
     }
 
     /// Also a step whose package is damaged here: it refuses when it is reached.

@@ -12,11 +12,8 @@ use crate::subject;
 use offstage_model::journal::{ColumnChange, StepRun};
 use offstage_model::registration::{OnNestedError, PlaybackMode, Stage, Step};
 use offstage_model::{ContextChange, Fault, Parameter, code};
-use offstage_policy::{Limit, Permissions};
-use offstage_sandbox::RunLimits;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a step did to columns of Target, in the end.
 pub(crate) type Columns = BTreeMap<String, ColumnChange>;
@@ -153,32 +150,6 @@ impl Session {
                 self.report.steps_run.push(step.declaration.key.clone());
                 self.reconcile(step, recorded, &columns, finished)
             }
-        }
-    }
-
-    /// The limits of one run: the policy's, within what is left of the request's time.
-    fn run_limits(&self, permissions: &Permissions) -> RunLimits {
-        let left = self.deadline().0.saturating_sub(self.pipeline.clock().now().0);
-        let left = u64::try_from(left).unwrap_or(0);
-        let default = RunLimits::default();
-        let size = |limit, default: usize| {
-            usize::try_from(permissions.limit(limit, default as u64)).unwrap_or(usize::MAX)
-        };
-        let calls = |limit, default: u32| {
-            u32::try_from(permissions.limit(limit, default.into())).unwrap_or(u32::MAX)
-        };
-        let wall_time = permissions.limit(Limit::WallTimeMs, left).min(left);
-        RunLimits {
-            fuel: permissions.limit(Limit::Fuel, default.fuel),
-            memory_bytes: size(Limit::MemoryBytes, default.memory_bytes),
-            wall_time: Duration::from_millis(wall_time),
-            organization_calls: calls(Limit::OrganizationCalls, default.organization_calls),
-            operation_calls: calls(Limit::OperationCalls, default.operation_calls),
-            capability_calls: calls(Limit::CapabilityCalls, default.capability_calls),
-            trace_calls: calls(Limit::TraceCalls, default.trace_calls),
-            trace_bytes: size(Limit::TraceBytes, default.trace_bytes),
-            transfer_bytes: size(Limit::TransferBytes, default.transfer_bytes),
-            instance_runs: calls(Limit::InstanceReuse, default.instance_runs),
         }
     }
 

@@ -5,7 +5,7 @@
 //! refusal, which is what plug-ins are for.
 
 use crate::access::require_administrator;
-use crate::audit::{AuditRecord, ResumptionRecord, SuspensionRecord};
+use crate::audit::{AuditRecord, ResumptionRecord, SuspensionRecord, ViolationRecord};
 use crate::caller::Caller;
 use crate::options::{Limits, Side};
 use crate::root::Pipeline;
@@ -46,13 +46,14 @@ pub(crate) enum RunEvent {
     /// It ended by itself.
     Worked { package: String },
     /// The sandbox ended it.
-    Violated { package: String, sha256: String, step: String, reason: String },
+    Violated(ViolationRecord),
 }
 
 impl RunEvent {
     fn package(&self) -> &str {
         match self {
-            Self::Worked { package } | Self::Violated { package, .. } => package,
+            Self::Worked { package } => package,
+            Self::Violated(violation) => &violation.package,
         }
     }
 }
@@ -82,7 +83,7 @@ impl Session {
 
     /// How many runs of this request the sandbox has ended so far.
     pub(crate) fn violations(&self) -> usize {
-        self.run_events.iter().filter(|e| matches!(e, RunEvent::Violated { .. })).count()
+        self.run_events.iter().filter(|e| matches!(e, RunEvent::Violated(_))).count()
     }
 
     /// Notes how a run went; `violations_before` is what [`Session::violations`] was when it began.
@@ -96,12 +97,15 @@ impl Session {
                 if !is_own_violation(&error.kind, is_nested, run.usage.duration_us, time_max) {
                     return;
                 }
-                RunEvent::Violated {
+                RunEvent::Violated(ViolationRecord {
+                    time: self.pipeline.clock().now().0,
                     sha256: build,
                     step: step.declaration.key.clone(),
+                    operation: self.root.operation.to_string(),
+                    user: self.root.caller.user.to_string(),
                     reason: reason(&error.kind),
                     package,
-                }
+                })
             }
             Ok(_) => {
                 let counted = self.health.of(&package, &build).is_some()
@@ -135,9 +139,12 @@ fn is_own_violation(
     }
 }
 
+/// One line: of a trap its cause, which stands below the plug-in's frames.
 fn reason(kind: &RunErrorKind) -> String {
     let text = kind.to_string();
     let line = text.lines().next().unwrap_or_default();
+    let cause = text.lines().map(str::trim).find(|line| line.starts_with("wasm trap: "));
+    let line = cause.map_or_else(|| line.to_owned(), |cause| format!("it trapped: {cause}"));
     line[..line.floor_char_boundary(REASON_BYTES_MAX)].to_owned()
 }
 
@@ -150,7 +157,7 @@ pub(crate) fn keep(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Vec<AuditRecord>, StoreError> {
-    let mut suspended = Vec::new();
+    let mut records = Vec::new();
     for event in events {
         match event {
             RunEvent::Worked { package } => {
@@ -158,38 +165,52 @@ pub(crate) fn keep(
                     tx.remove_violation(package)?;
                 }
             }
-            RunEvent::Violated { package, sha256, step, reason } => {
-                let before = tx.violation(package)?.filter(|row| row.sha256 == *sha256);
-                let count = before.as_ref().map_or(0, |row| row.count).saturating_add(1);
-                let since = before.and_then(|row| row.suspended);
-                let too_many = limits.violations_max > 0 && count >= limits.violations_max;
-                tx.put_violation(&ViolationRow {
-                    package: package.clone(),
-                    sha256: sha256.clone(),
-                    count,
-                    step: step.clone(),
-                    reason: reason.clone(),
-                    time: now,
-                    suspended: since.or(too_many.then_some(now)),
-                })?;
-                if too_many && since.is_none() {
-                    announce(package, count, step, traces);
-                    suspended.push(AuditRecord::Suspension(SuspensionRecord {
-                        time: now.0,
-                        package: package.clone(),
-                        sha256: sha256.clone(),
-                        step: step.clone(),
-                        runs: count,
-                        reason: reason.clone(),
-                        remedy: format!(
-                            "`offstage plugin show {package}` says more; `offstage plugin resume {package}`, or a better build, lets it run again."
-                        ),
-                    }));
-                }
+            RunEvent::Violated(violation) => {
+                records.push(AuditRecord::Violation(violation.clone()));
+                records.extend(count(tx, violation, traces, limits, now)?);
             }
         }
     }
-    Ok(suspended)
+    Ok(records)
+}
+
+/// Counts a violation; says when it was one too many.
+fn count(
+    tx: &mut Tx,
+    violation: &ViolationRecord,
+    traces: &mut [TraceRow],
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<AuditRecord>, StoreError> {
+    let ViolationRecord { package, sha256, step, reason, .. } = violation;
+    let before = tx.violation(package)?.filter(|row| row.sha256 == *sha256);
+    let count = before.as_ref().map_or(0, |row| row.count).saturating_add(1);
+    let since = before.and_then(|row| row.suspended);
+    let too_many = limits.violations_max > 0 && count >= limits.violations_max;
+    tx.put_violation(&ViolationRow {
+        package: package.clone(),
+        sha256: sha256.clone(),
+        count,
+        step: step.clone(),
+        reason: reason.clone(),
+        time: now,
+        suspended: since.or(too_many.then_some(now)),
+    })?;
+    if !too_many || since.is_some() {
+        return Ok(None);
+    }
+    announce(package, count, step, traces);
+    Ok(Some(AuditRecord::Suspension(SuspensionRecord {
+        time: now.0,
+        package: package.clone(),
+        sha256: sha256.clone(),
+        step: step.clone(),
+        runs: count,
+        reason: reason.clone(),
+        remedy: format!(
+            "`offstage plugin show {package}` says more; `offstage plugin resume {package}`, or a better build, lets it run again."
+        ),
+    })))
 }
 
 fn announce(package: &str, count: u32, step: &str, traces: &mut [TraceRow]) {

@@ -10,6 +10,7 @@ use offstage_model::request::{message, parameter};
 use offstage_model::{ContextChange, Entity, ExecutionContext, Parameter, Query, Request, Value};
 use offstage_policy::{Capability, Column, Verb};
 use offstage_query::sql::navigation;
+use std::collections::BTreeSet;
 
 /// Messages that are the verbs of their tables.
 const ROW_MESSAGES: [&str; 6] = [
@@ -188,8 +189,17 @@ impl<'a> Touched<'a> {
         }
     }
 
-    /// Associate and Disassociate write a lookup of the child, or a row that links both.
+    /// Associate and Disassociate write a lookup of the child, or a row that links both. Both say
+    /// whether the rows that they link exist, which whoever may read them may know.
     fn link(&mut self, request: &'a Request, verb: Verb) {
+        let related = match request.parameters.get(parameter::RELATED_ENTITIES) {
+            Some(Parameter::References(related)) => related.as_slice(),
+            _ => &[],
+        };
+        let others = related.iter().map(|row| row.table.as_str());
+        for table in others.chain([request.primary_table()]).collect::<BTreeSet<_>>() {
+            self.row(table, Verb::Read);
+        }
         let name = match request.parameters.get(parameter::RELATIONSHIP) {
             Some(Parameter::Value(Value::Text(name))) => name,
             _ => return,

@@ -1,6 +1,8 @@
 //! Trace rows: one per step run, kept even when the request is rolled back (`pipeline.md`, "Trace
 //! log"). Never shows a trace to a plug-in.
 
+use crate::context::step_context;
+use crate::registry::SkippedPackage;
 use crate::session::{Origin, Session};
 use offstage_model::registration::Step;
 use offstage_model::{ExecutionContext, Fault, Timestamp, Uuid};
@@ -35,6 +37,25 @@ impl Session {
         }
         let exception = Some(fault.to_string());
         Some(self.push_trace(step, context, started, (String::new(), exception), Usage::default()))
+    }
+
+    /// Keeps a trace row of a step that did not run because its package does not run here.
+    pub(crate) fn trace_skip(&mut self, step: &Step, skip: &SkippedPackage, is_disabled: bool) {
+        let wanted = match self.pipeline.trace_level() {
+            TraceLevel::Off => false,
+            TraceLevel::Exceptions => !is_disabled,
+            TraceLevel::All => true,
+        };
+        if !wanted {
+            return;
+        }
+        let SkippedPackage { package, reason, hint, .. } = skip;
+        let text = format!(
+            "[host] the step was skipped, because the plug-in '{package}' does not run here: {reason}. {hint}"
+        );
+        let context = step_context(self, step);
+        let started = self.pipeline.clock().now();
+        self.push_trace(step, &context, started, (text, None), Usage::default());
     }
 
     /// Keeps a trace row of a step run; returns its id when the level asks for one.

@@ -2,38 +2,12 @@
 
 mod support;
 
-use minisign::KeyPair;
-use offstage_model::registration::DECLARATIONS_SECTION;
-use offstage_model::{Entity, Request, Timestamp, Value, code};
-use offstage_pipeline::{StepChange, facts};
+use offstage_model::{Entity, Request, Timestamp, Value};
+use offstage_pipeline::facts;
 use offstage_policy::{TrustFile, decide};
-use offstage_sandbox::{PackageFile, SIGNATURE_COMMENT, with_declarations};
-use support::{SCRIPT, World, guest};
-
-fn key() -> KeyPair {
-    KeyPair::generate_unencrypted_keypair().expect("a key")
-}
-
-fn signature(key: &KeyPair, manifest: &[u8]) -> String {
-    let comment = Some(SIGNATURE_COMMENT);
-    let signature = minisign::sign(Some(&key.pk), &key.sk, manifest, Some("a test"), comment);
-    signature.expect("a signature").into_string()
-}
-
-fn signed(key: &KeyPair, component: &[u8]) -> Vec<u8> {
-    let manifest = PackageFile::read(component).expect("a package").manifest();
-    PackageFile::join(component, &manifest, &signature(key, &manifest))
-}
-
-fn trust(key: &KeyPair, more: &str) -> TrustFile {
-    let text = format!(
-        "[[publisher]]\nname = \"tests\"\nkey = \"{}\"\npackages = [\"samples/*\", \"test/*\"]\n\
-         reason = \"tests\"\nceiling = [{{ table = \"*\", verbs = [\"create\", \"read\", \"update\"], \
-         columns = [\"*\"] }}]\n{more}",
-        key.pk.to_base64()
-    );
-    TrustFile::parse(&text, "trust.toml").expect("the trust file is valid")
-}
+use offstage_sandbox::{PackageFile, SIGNATURE_COMMENT};
+use support::signing::{key, signature, signed, trust};
+use support::{World, guest};
 
 fn is_allowed(trust: &TrustFile, bytes: &[u8]) -> bool {
     PackageFile::read(bytes)
@@ -172,46 +146,4 @@ fn a_key_that_stops_being_valid_ends_its_packages() {
     assert!(runs().is_some());
     world.clock.0.fetch_add(60 * 86_400_000, std::sync::atomic::Ordering::Relaxed);
     assert!(runs().is_none());
-}
-
-#[test]
-fn an_upgrade_keeps_its_steps_and_an_older_version_is_refused() {
-    let key = key();
-    let world = World::new();
-    world.server.set_trust(trust(&key, ""));
-    let original = PackageFile::read(&SCRIPT).expect("a package").declaration;
-    let version = |text: &str| {
-        let mut declaration = original.clone();
-        declaration.package = "test/versions".into();
-        declaration.version = text.into();
-        declaration.types[0].steps[0].key = "versions-idle".into();
-        signed(&key, &with_declarations(&without_declarations(&SCRIPT), &declaration))
-    };
-    let register = |text: &str| world.server.register_package(&world.caller, &version(text));
-    let first = register("1.2.0").expect("it registers");
-    let off = StepChange::Enabled(false);
-    world.server.change_step(&world.caller, "versions-idle", off).expect("it is switched off");
-    let second = register("1.10.0").expect("a newer one takes its place");
-    assert_eq!(second.steps[0].id, first.steps[0].id);
-    assert!(!second.steps[0].enabled, "it stays off");
-    for older in ["1.9.9", "1.10.0-rc.1", "0.1.0"] {
-        let fault = register(older).expect_err("a downgrade");
-        assert_eq!(fault.code, code::INVALID_REGISTRATION, "{fault}");
-        assert!(fault.message.contains("is older than 1.10.0"), "{fault}");
-    }
-    let fault = register("latest").expect_err("no version");
-    assert_eq!(fault.code, code::INVALID_PACKAGE_CONTENT, "{fault}");
-    register("1.10.0").expect("the same version again");
-}
-
-/// The component without the section that the SDK put into it. It stands on the outermost level or
-/// in the inner module, whose section's name is spoiled in place.
-fn without_declarations(component: &[u8]) -> Vec<u8> {
-    let name = DECLARATIONS_SECTION.as_bytes();
-    let mut bytes = component.to_vec();
-    let places: Vec<usize> =
-        (0..bytes.len() - name.len()).filter(|at| &bytes[*at..*at + name.len()] == name).collect();
-    assert_eq!(places.len(), 1, "one section");
-    bytes[places[0]] = b'x';
-    bytes
 }

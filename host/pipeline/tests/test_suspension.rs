@@ -79,7 +79,8 @@ impl Audited {
     fn records(&self) -> Vec<AuditRecord> {
         let user = self.caller.user.to_string();
         let is_own = |record: &AuditRecord| match record {
-            AuditRecord::Denial(_) => false,
+            AuditRecord::Denial(_) | AuditRecord::Skip(_) | AuditRecord::Refusal(_) => false,
+            AuditRecord::Violation(violation) => violation.sha256 == self.sha256,
             AuditRecord::Suspension(suspension) => suspension.sha256 == self.sha256,
             AuditRecord::Resumption(resumption) => resumption.user == user,
         };
@@ -95,10 +96,13 @@ fn it_is_seen_in_the_audit() {
     fail(&world, MAX);
     refused(world.on_server(account("a")));
     let records = audited.records();
-    let [AuditRecord::Suspension(record)] = records.as_slice() else { panic!("{records:?}") };
+    let [violations @ .., AuditRecord::Suspension(record)] = records.as_slice() else {
+        panic!("{records:?}")
+    };
+    assert_each_run_is_there(violations, &support::caller().user.to_string());
     assert_eq!((record.package.as_str(), record.step.as_str(), record.runs), (HOSTILE, STEP, MAX));
     assert!(record.remedy.contains(&format!("offstage plugin resume {HOSTILE}")), "{record:?}");
-    let line = records[0].to_line();
+    let line = records[MAX as usize].to_line();
     assert!(line.starts_with("{\"event\":\"suspension\"") && !line.contains('\n'), "{line}");
 
     world.server.resume_package(&audited.caller, HOSTILE).expect("it resumes");
@@ -115,7 +119,26 @@ fn it_is_seen_in_the_audit() {
     world.register(&audited.component);
     world.play();
     let records = audited.records();
-    assert!(matches!(records.as_slice(), [AuditRecord::Suspension(_)]), "{records:?}");
+    let [violations @ .., AuditRecord::Suspension(_)] = records.as_slice() else {
+        panic!("{records:?}")
+    };
+    assert_each_run_is_there(violations, &support::caller().user.to_string());
+}
+
+/// Every run that the sandbox ended has a line of its own.
+fn assert_each_run_is_there(records: &[AuditRecord], user: &str) {
+    assert_eq!(records.len(), MAX as usize, "{records:?}");
+    let mut operations = std::collections::BTreeSet::new();
+    for record in records {
+        let AuditRecord::Violation(violation) = record else { panic!("{record:?}") };
+        assert_eq!((violation.package.as_str(), violation.step.as_str()), (HOSTILE, STEP));
+        assert_eq!(violation.user, user);
+        assert!(violation.reason.contains("unreachable"), "{violation:?}");
+        let line = record.to_line();
+        assert!(line.starts_with("{\"event\":\"violation\"") && !line.contains('\n'), "{line}");
+        operations.insert(violation.operation.clone());
+    }
+    assert_eq!(operations.len(), records.len(), "each names its operation");
 }
 
 #[test]

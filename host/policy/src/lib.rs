@@ -28,7 +28,9 @@ pub use error::PolicyError;
 pub use limit::Limit;
 pub use origin::{Origin, OriginError, OriginPattern, Scheme};
 pub use pattern::PackagePattern;
-pub use permissions::{Denial, DenialCause, Holder, Permissions, PolicyDecision};
+pub use permissions::{
+    Denial, DenialCause, Holder, LimitSource, LimitValue, Permissions, PolicyDecision,
+};
 pub use policy_file::{Deny, Directory, Grant, POLICY_FILE_BYTES_MAX, PolicyFile};
 pub use publisher::{Ceiling, Publisher};
 pub use registration::{Registration, RegistrationDenial};

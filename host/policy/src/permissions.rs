@@ -5,6 +5,7 @@
 
 use crate::{Capability, CapabilitySet, Ceiling, Limit, PolicyFile, Quota, Rule};
 use offstage_model::registration::CapabilityDeclaration;
+use std::fmt;
 
 /// Whose package it is, for the selection of rules.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,39 @@ impl DenialCause {
             Self::NotRequested => "not-requested",
             Self::NotGranted => "not-granted",
             Self::AboveCeiling => "above-ceiling",
+        }
+    }
+}
+
+/// A limit as it holds for one package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LimitValue {
+    /// The value, in the unit that the limit's name says.
+    pub value: u64,
+    /// What decides it.
+    pub source: LimitSource,
+}
+
+/// What decides the value of a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LimitSource {
+    /// Nobody set it.
+    Default,
+    /// A grant, at `file:line`.
+    Grant(String),
+    /// The package asked for no more.
+    Request,
+    /// The ceiling of its publisher, at `file:line`.
+    Ceiling(String),
+}
+
+impl fmt::Display for LimitSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::Grant(place) => f.write_str(place),
+            Self::Request => f.write_str("the package asks for no more"),
+            Self::Ceiling(place) => write!(f, "ceiling at {place}"),
         }
     }
 }
@@ -179,10 +213,28 @@ impl Permissions {
     /// or than its publisher's ceiling.
     #[must_use]
     pub fn limit(&self, limit: Limit, default: u64) -> u64 {
-        let granted = self.granted.limit(limit).unwrap_or(default);
-        let ceiling = self.ceiling.as_ref().and_then(|ceiling| ceiling.allows.limit(limit));
-        let bounds = [self.requested.limit(limit), ceiling];
-        bounds.into_iter().flatten().fold(granted, u64::min)
+        self.explain_limit(limit, default).value
+    }
+
+    /// The value of a limit, and what decides it.
+    #[must_use]
+    pub fn explain_limit(&self, limit: Limit, default: u64) -> LimitValue {
+        let granted = self.granted.placed_limit(limit);
+        let ceiling = self.ceiling.as_ref().and_then(|ceiling| {
+            let value = ceiling.allows.limit(limit)?;
+            Some((value, LimitSource::Ceiling(ceiling.place.clone())))
+        });
+        let requested = self.requested.limit(limit).map(|value| (value, LimitSource::Request));
+        let first = match granted {
+            Some((value, place)) => (value, LimitSource::Grant(place.to_owned())),
+            None => (default, LimitSource::Default),
+        };
+        // Of equal values the first decides: without the others it would be the same.
+        let (value, source) = [requested, ceiling]
+            .into_iter()
+            .flatten()
+            .fold(first, |least, other| if other.0 < least.0 { other } else { least });
+        LimitValue { value, source }
     }
 
     /// The quota of a directory: the strictest of what was requested, granted and the ceiling.

@@ -33,7 +33,7 @@ pub struct CapabilitySet {
     directories: BTreeMap<String, Vec<FileRule>>,
     origins: Vec<(OriginPattern, Arc<Rule>)>,
     secrets: BTreeMap<String, Arc<Rule>>,
-    limits: BTreeMap<Limit, u64>,
+    limits: BTreeMap<Limit, (u64, Arc<Rule>)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,8 +113,7 @@ impl CapabilitySet {
                 self.secrets.entry(name).or_insert(rule);
             }
             Subject::Limit { limit, value } => {
-                let known = self.limits.entry(limit).or_insert(value);
-                *known = value.max(*known);
+                self.add_limit(limit, value, rule);
             }
         }
     }
@@ -138,9 +137,14 @@ impl CapabilitySet {
             self.directories.entry(name.clone()).or_default().extend(rules.iter().cloned());
         }
         self.origins.extend(other.origins.iter().cloned());
-        for (limit, value) in &other.limits {
-            let known = self.limits.entry(*limit).or_insert(*value);
-            *known = (*known).max(*value);
+        for (limit, (value, rule)) in &other.limits {
+            self.add_limit(*limit, *value, Arc::clone(rule));
+        }
+    }
+
+    fn add_limit(&mut self, limit: Limit, value: u64, rule: Arc<Rule>) {
+        if self.limit(limit).is_none_or(|known| known < value) {
+            self.limits.insert(limit, (value, rule));
         }
     }
 
@@ -191,7 +195,12 @@ impl CapabilitySet {
     /// The value of a limit, when a rule sets it; of several, the largest.
     #[must_use]
     pub fn limit(&self, limit: Limit) -> Option<u64> {
-        self.limits.get(&limit).copied()
+        self.limits.get(&limit).map(|(value, _)| *value)
+    }
+
+    /// The value of a limit with the place of the rule that sets it.
+    pub(crate) fn placed_limit(&self, limit: Limit) -> Option<(u64, &str)> {
+        self.limits.get(&limit).map(|(value, rule)| (*value, rule.place.as_str()))
     }
 
     /// The names of all directories that rules are about.

@@ -187,6 +187,19 @@ impl TrustFile {
             quoted(reason)
         )
     }
+
+    /// The lines that name the oldest version of one package that may run, to be added to a trust
+    /// file.
+    #[must_use]
+    pub fn minimum_lines(package: &str, version: &str, reason: &str) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        format!(
+            "[[minimum]]\npackage = {}\nversion = {}\nreason = {}\n",
+            quoted(package),
+            quoted(version),
+            quoted(reason)
+        )
+    }
 }
 
 fn pins(source: &Source<'_>, entries: Vec<Spanned<PinForm>>) -> Result<Vec<Pin>, PolicyError> {

@@ -35,7 +35,10 @@ pub use files::{
     PATH_NAMES_MAX, PathError, Usage as DirectoryUsage,
 };
 pub use inspect::{COMPONENT_BYTES_MAX, inspect};
-pub use limits::{INSTANCES_MAX, MEMORY_BYTES_MAX, RunLimits, STACK_BYTES_MAX, TABLE_ELEMENTS_MAX};
+pub use limits::{
+    CORE_INSTANCES_MAX, INSTANCES_MAX, MEMORIES_MAX, MEMORY_BYTES_MAX, RunLimits, STACK_BYTES_MAX,
+    TABLE_ELEMENTS_MAX, TABLES_MAX,
+};
 pub use package::{PackageFile, SIGNATURE_COMMENT, with_declarations};
 pub use run_error::{CallClass, RunError, RunErrorKind};
 pub use sandbox::{Plugin, Run, Sandbox, SandboxOptions, Usage};

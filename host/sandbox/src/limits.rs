@@ -9,12 +9,12 @@ pub const MEMORY_BYTES_MAX: usize = 64 << 20;
 /// The most elements in one table of a plug-in.
 pub const TABLE_ELEMENTS_MAX: usize = 20_000;
 /// The most tables in one run.
-pub(crate) const TABLES_MAX: usize = 16;
+pub const TABLES_MAX: usize = 16;
 /// The most linear memories in one run.
-pub(crate) const MEMORIES_MAX: usize = 4;
+pub const MEMORIES_MAX: usize = 4;
 /// The most core instances in one run. A component has a few beside the plug-in's own module; one
 /// with CPython has 38, since its libraries are modules of their own.
-pub(crate) const CORE_INSTANCES_MAX: usize = 64;
+pub const CORE_INSTANCES_MAX: usize = 64;
 /// The stack of a plug-in, in bytes. It counts per run: nested runs have one each.
 pub const STACK_BYTES_MAX: usize = 512 << 10;
 /// The most runs that may be open at once, nested ones included.

@@ -7,7 +7,7 @@ use crate::control::{self, ControlDoor};
 use crate::engine::Engine;
 use crate::mailbox::{self, Mailbox};
 use crate::token::{self, Issuer};
-use crate::{execute, gate, outlook, sync, web_api};
+use crate::{execute, gate, outlook, plugins, sync, web_api};
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -95,6 +95,7 @@ pub fn router(app: App) -> Router {
         .route(&format!("{base}/"), any(web_api))
         .route(&format!("{base}/{{*path}}"), any(web_api))
         .route(execute::PATH, post(execute::handle))
+        .route(plugins::PATH, get(plugins::handle))
         .route("/offstage/v1/about", get(about));
     if has_issuer {
         router = router.route(token::TOKEN_PATH, post(token::handle));

@@ -4,7 +4,7 @@
 //! Never knows HTTP.
 
 use offstage_model::{Catalog, Fault, Request, Response};
-use offstage_pipeline::{CallOptions, Caller, Organization, Pipeline};
+use offstage_pipeline::{CallOptions, Caller, Organization, Pipeline, PluginState};
 use std::sync::Arc;
 
 /// Runs requests on behalf of callers. Calls block.
@@ -28,6 +28,13 @@ pub trait Engine: Send + Sync {
 
     /// The organization.
     fn organization(&self) -> Organization;
+
+    /// The plug-ins that are registered here, with the reason when one does not run for whoever may
+    /// know it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    fn plugins(&self, caller: &Caller) -> Result<Vec<PluginState>, Fault>;
 }
 
 impl Engine for Pipeline {
@@ -50,5 +57,12 @@ impl Engine for Pipeline {
 
     fn organization(&self) -> Organization {
         Pipeline::organization(self).clone()
+    }
+
+    fn plugins(&self, caller: &Caller) -> Result<Vec<PluginState>, Fault> {
+        let states = self.plugin_states()?;
+        let all = caller.administrator;
+        let shown = |state: PluginState| if all { state } else { state.without_reason() };
+        Ok(states.into_iter().map(shown).collect())
     }
 }

@@ -44,7 +44,7 @@ fn execute(shared: &Shared, headers: &HeaderMap, body: &[u8]) -> Result<Answer, 
     let json = serde_json::to_value(&response).map_err(|error| {
         Fault::new(code::INTERNAL, format!("The answer has no JSON form: {error}."))
     })?;
-    Ok(Answer::json(&json))
+    Ok(Answer::json(&json).skipped(&response.skipped))
 }
 
 fn options(headers: &HeaderMap) -> Result<CallOptions, Fault> {

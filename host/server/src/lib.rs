@@ -13,6 +13,7 @@ mod gate;
 mod listener;
 mod mailbox;
 mod outlook;
+mod plugins;
 mod protocol;
 mod sync;
 mod token;

@@ -13,7 +13,7 @@ use crate::owned_file;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Catalog, Fault, Request, Response};
-use offstage_pipeline::{CallOptions, Caller, Organization};
+use offstage_pipeline::{CallOptions, Caller, Organization, PluginState};
 use offstage_replication::{Device, DeviceState, Silent};
 use offstage_server::{App, Authority, DevAuthority, Engine, Exposure, LocalAuthority};
 use std::net::SocketAddr;
@@ -197,5 +197,10 @@ impl Engine for LocalEngine {
 
     fn organization(&self) -> Organization {
         self.0.pipeline().organization()
+    }
+
+    /// Those of this machine, which is the user's own.
+    fn plugins(&self, _caller: &Caller) -> Result<Vec<PluginState>, Fault> {
+        self.0.pipeline().plugin_states()
     }
 }

@@ -8,7 +8,7 @@ use crate::file_doors::FileDoors;
 use crate::operation::Operation;
 use crate::options::{Limits, Organization, PipelineOptions, Side};
 use crate::playback::DeviceClock;
-use crate::registry::Registry;
+use crate::registry::{Registry, SkippedPackage};
 use crate::session::{Origin, Root, Session, SessionState};
 use crate::suspension::{self, Health, RunEvent};
 use crate::trace::TraceLevel;
@@ -74,6 +74,8 @@ struct State {
     policy: PolicyFile,
     organization: Organization,
     registry: Option<Arc<Registry>>,
+    /// The packages that do not run here which the audit has a line about.
+    skipped: Vec<SkippedPackage>,
     health: Option<Arc<Health>>,
     files: Arc<FileDoors>,
     leftovers: Leftovers,
@@ -141,6 +143,7 @@ impl Pipeline {
                 policy: options.policy,
                 organization,
                 registry: None,
+                skipped: Vec::new(),
                 health: None,
                 files,
                 leftovers: Leftovers::default(),
@@ -207,7 +210,8 @@ impl Pipeline {
         let result = session.run(root);
         let mut state = session.into_state();
         match result {
-            Ok((response, node)) => {
+            Ok((mut response, node)) => {
+                response.skipped = std::mem::take(&mut state.skipped).into_iter().collect();
                 let silent = is_read && node.all_effects().is_empty();
                 let mut sequence = None;
                 if self.side() == Side::Device && !silent {
@@ -284,6 +288,7 @@ impl Pipeline {
             captures: Vec::new(),
             touched: BTreeSet::new(),
             reads: BTreeSet::new(),
+            skipped: BTreeSet::new(),
             report: ReconciliationReport::default(),
             operations: 0,
         })

@@ -4,7 +4,7 @@
 //! Never runs a request.
 
 use super::{PluginSet, State, settings};
-use crate::audit::Audit;
+use crate::audit::{Audit, AuditRecord, SkipRecord};
 use crate::capture::CapturePolicy;
 use crate::file_doors::{FileDoors, NamedDirectory};
 use crate::options::{Limits, Organization, Side};
@@ -71,22 +71,30 @@ impl Pipeline {
             };
             let keys = Keys { trust: &trust, policy: &policy, now };
             let registry = Arc::new(Registry::load(tx, self.sandbox(), &keys)?);
-            for SkippedPackage { package, reason, .. } in &registry.skipped {
-                tracing::warn!(package, reason, "plug-in package skipped");
-            }
             // Loading takes time. What was read from files that were replaced meanwhile must neither
             // stay nor decide: a revocation would be lost.
-            let current = self.state_mut(|state| {
-                let current = state.keys == number;
-                if current {
+            let news = self.state_mut(|state| {
+                (state.keys == number).then(|| {
                     state.registry = Some(Arc::clone(&registry));
-                }
-                current
+                    let before = std::mem::replace(&mut state.skipped, registry.skipped.clone());
+                    registry.skipped.iter().filter(|s| !before.contains(s)).cloned().collect()
+                })
             });
-            if current {
+            if let Some(news) = news {
+                self.announce_skipped(news);
                 return Ok(registry);
             }
         }
+    }
+
+    fn announce_skipped(&self, skipped: Vec<SkippedPackage>) {
+        let record = |skipped: SkippedPackage| {
+            let SkippedPackage { package, sha256, reason, hint, .. } = skipped;
+            tracing::warn!(package, reason, "plug-in package skipped");
+            let time = self.clock().now().0;
+            AuditRecord::Skip(SkipRecord { time, package, sha256, reason, remedy: hint })
+        };
+        self.announce(skipped.into_iter().map(record).collect());
     }
 
     pub(super) fn state_mut<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {

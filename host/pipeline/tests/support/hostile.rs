@@ -2,7 +2,7 @@
 //! step on the Create of an account, on both sides.
 
 use super::{World, trust_text};
-use offstage_model::registration::Package;
+use offstage_model::registration::{Package, PackageDeclaration};
 use offstage_policy::TrustFile;
 use sha2::{Digest, Sha256};
 
@@ -25,6 +25,15 @@ pub(crate) fn package(body: &str) -> Vec<u8> {
         "{{\"package\":\"{HOSTILE}\",\"version\":\"1.0.0\"}}\n{{\"type\":\"tests.Hostile\",\"steps\":[{step}]}}\n"
     );
     component::component_with_declarations(body, &declarations)
+}
+
+/// The package that does `body` and declares this.
+pub(crate) fn declared(body: &str, declaration: &PackageDeclaration) -> Vec<u8> {
+    let PackageDeclaration { package, version, types, .. } = declaration;
+    let first = serde_json::json!({ "package": package, "version": version });
+    let types = types.iter().map(|t| serde_json::to_value(t).expect("it has a JSON form"));
+    let lines = [first].into_iter().chain(types).map(|line| format!("{line}\n"));
+    component::component_with_declarations(body, &lines.collect::<String>())
 }
 
 /// The package of `tests/hostile-plugins/wat/<name>.wat`.

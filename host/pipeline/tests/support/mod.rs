@@ -7,6 +7,7 @@
 
 pub(crate) mod hostile;
 pub(crate) mod scenario;
+pub(crate) mod signing;
 pub(crate) mod value;
 
 use cap_std::ambient_authority;

@@ -106,6 +106,14 @@ impl Answer {
         self.header(HeaderName::from_static("preference-applied"), preference)
     }
 
+    /// Says which plug-ins would have run and do not run here; `GET /offstage/v1/plugins` says why.
+    pub(crate) fn skipped(self, packages: &[String]) -> Self {
+        if packages.is_empty() {
+            return self;
+        }
+        self.header(HeaderName::from_static("x-offstage-skipped-plugins"), &packages.join(", "))
+    }
+
     /// The HTTP form, with the headers that every answer has.
     pub(crate) fn into_http(self) -> axum::response::Response {
         let mut response = axum::response::Response::new(Body::from(self.body));

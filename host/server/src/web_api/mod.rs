@@ -27,6 +27,8 @@ use headers::{Conditions, Preferences};
 use offstage_model::{Catalog, Fault, Request, Response, Uuid};
 use offstage_pipeline::{CallOptions, Caller};
 use path::{Resource, RowAddress, RowKey};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// One request on its way: who asks, what, and of whom.
@@ -37,11 +39,15 @@ pub(crate) struct Call<'a> {
     catalog: Arc<Catalog>,
     conditions: Conditions,
     preferences: Preferences,
+    /// Packages that requests of this call went on without.
+    skipped: RefCell<BTreeSet<String>>,
 }
 
 impl Call<'_> {
     fn execute(&self, request: Request) -> Result<Response, Fault> {
-        self.engine.execute(self.caller, request, CallOptions::default())
+        let response = self.engine.execute(self.caller, request, CallOptions::default())?;
+        self.skipped.borrow_mut().extend(response.skipped.iter().cloned());
+        Ok(response)
     }
 
     /// The id of the row that an address names.
@@ -71,11 +77,18 @@ fn dispatch(engine: &dyn Engine, caller: &Caller, request: &ApiRequest) -> Resul
         catalog,
         conditions: Conditions::of(&request.headers),
         preferences: Preferences::of(&request.headers)?,
+        skipped: RefCell::default(),
     };
     if !matches!(resource, Resource::Metadata | Resource::Count(_) | Resource::Property { .. }) {
         headers::accepts_json(&request.headers)?;
     }
-    if request.method == Method::GET { get(&call, &resource) } else { change(&call, &resource) }
+    let answer = if request.method == Method::GET {
+        get(&call, &resource)
+    } else {
+        change(&call, &resource)
+    };
+    let skipped: Vec<String> = call.skipped.take().into_iter().collect();
+    Ok(answer?.skipped(&skipped))
 }
 
 fn get(call: &Call<'_>, resource: &Resource) -> Result<Answer, Fault> {

@@ -82,6 +82,16 @@ impl World {
         })
     }
 
+    /// A server that wants tokens, and its pipeline.
+    pub(crate) fn with_pipeline() -> (Self, Pipeline) {
+        let mut kept = None;
+        let world = Self::build(|app, issuer, pipeline| {
+            app.authority = issuer;
+            kept = Some(pipeline);
+        });
+        (world, kept.unwrap())
+    }
+
     pub(crate) fn start(change: impl FnOnce(&mut App, Arc<dyn Authority>)) -> Self {
         Self::build(|app, issuer, _| change(app, issuer))
     }
@@ -278,6 +288,10 @@ impl Reply {
     pub(crate) fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name).map(|v| v.to_str().unwrap());
         value.unwrap_or_else(|| panic!("{}: no header {name}", self.request))
+    }
+
+    pub(crate) fn has_header(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
     }
 
     #[track_caller]

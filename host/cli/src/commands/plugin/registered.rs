@@ -6,6 +6,7 @@ use crate::output::{Output, grouped, yes_no};
 use crate::requests::{self, Asked};
 use crate::values::FileArgument;
 use crate::workspace::Workspace;
+use offstage_pipeline::HeldLimit;
 use offstage_sandbox::PackageFile;
 use serde_json::json;
 
@@ -89,19 +90,30 @@ pub(super) fn show(workspace: &Workspace, id: &str) -> Result<Output, CliError> 
         pairs.push(("Last violation", format!("{} {}: {}", row.time, row.step, row.reason)));
     }
     let asked = asked(workspace, id)?;
+    let limits = workspace.pipeline().limits_of(id)?;
     let json = json!({
         "package": package, "steps": steps, "skipped": skipped, "suspended": suspended,
-        "requests": asked,
+        "requests": asked, "limits": limits,
     });
     let output = Output::new(json).pairs(pairs).text("").table(
         crate::commands::step::HEADERS,
         crate::commands::step::rows(&steps),
         "No steps.",
     );
-    Ok(match asked {
+    let output = match asked {
         Some(asked) => requests::show(output.text(""), &asked),
         None => output,
+    };
+    Ok(match limits {
+        Some(limits) => show_limits(output.text(""), &limits),
+        None => output,
     })
+}
+
+fn show_limits(output: Output, limits: &[HeldLimit]) -> Output {
+    let row =
+        |limit: &HeldLimit| vec![limit.name.to_owned(), grouped(limit.value), limit.source.clone()];
+    output.table(&["Limit of each run", "Value", "From"], limits.iter().map(row).collect(), "")
 }
 
 /// What a package that runs here requests, and gets.
