@@ -221,12 +221,14 @@ fn of_step(mut fault: Fault, step: &Step) -> Fault {
     fault
 }
 
-/// A plug-in hands a denial on as code and text; the hint for the operator is the host's.
+/// A plug-in hands a fault on as code and text; the hint for the operator is the host's.
 fn with_hint(fault: Fault, nested: Option<&Fault>) -> Fault {
-    match nested.and_then(|nested| nested.hint.as_ref().filter(|_| nested.code == fault.code)) {
-        Some(hint) if fault.hint.is_none() && fault.code == code::PRIVILEGE_DENIED => {
-            fault.hint(hint.clone())
-        }
+    let is_same = |nested: &&Fault| {
+        let is_denial = fault.code == code::PRIVILEGE_DENIED;
+        nested.code == fault.code && (is_denial || nested.message == fault.message)
+    };
+    match nested.filter(is_same).and_then(|nested| nested.hint.clone()) {
+        Some(hint) if fault.hint.is_none() => fault.hint(hint),
         _ => fault,
     }
 }

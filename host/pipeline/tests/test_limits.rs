@@ -5,13 +5,15 @@
 mod support;
 
 use offstage_model::journal::EntryState;
+use offstage_model::registration::{Package, Step};
 use offstage_model::{Entity, Fault, Query, Request, Value, code};
-use offstage_pipeline::{Limits, Pipeline};
+use offstage_pipeline::{Limits, Pipeline, StepChange};
 use offstage_store::{JournalFilter, Scope, TraceFilter};
+use sha2::{Digest, Sha256};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use support::World;
-use support::hostile::{attack, harmless, package, repository};
+use support::hostile::{HOSTILE, attack, harmless, package, repository, with_instances};
 
 /// Where a plug-in runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +63,12 @@ const CASES: &[Case] = &[
     case("read_outside", code::ISV_UNEXPECTED, TRAPPED),
 ];
 
+/// What the platform refuses the plug-in itself: the name is the script of one that asks for it.
+const SCRIPTS: &[Case] = &[
+    case("top contact fullname 5001", code::TOO_LARGE_A_REQUEST, "this plug-in gets 5000"),
+    case("create account name=s:again", code::DEPTH_TOO_HIGH, "the depth of 9 exceeds 8"),
+];
+
 /// These end by time alone: fuel would let them run longer.
 const SLOW: &[Case] = &[
     case("endless_loop", code::PLUGIN_TIMEOUT, "its wall time of"),
@@ -84,14 +92,54 @@ fn entries(world: &World) -> usize {
     tx.entries(&filter).expect("entries").len()
 }
 
-/// Lets the plug-in `bytes` loose in a role; returns the fault that its request got.
-fn attack_in(world: &mut World, role: Role, bytes: &[u8], name: &str) -> Fault {
+/// What is let loose.
+enum Attack {
+    /// A package of its own.
+    Package(Vec<u8>),
+    /// A script for the plug-in of the tests.
+    Script(&'static str),
+}
+
+impl Attack {
+    /// Puts it into the place of the one before, on the server.
+    fn arm(&self, world: &World) {
+        match self {
+            Self::Package(bytes) => drop(world.register(bytes)),
+            Self::Script(script) => set_script(world, script),
+        }
+    }
+
+    /// The same plug-in while it behaves.
+    fn tame(&self) -> Self {
+        match self {
+            Self::Package(_) => Self::Package(harmless()),
+            Self::Script(_) => Self::Script("trace quiet"),
+        }
+    }
+}
+
+const SCRIPTED: &str = "scripted";
+
+fn set_script(world: &World, script: &str) {
+    let change = StepChange::Configuration(script.to_owned());
+    if world.server.change_step(&world.caller, SCRIPTED, change).is_err() {
+        let step = serde_json::json!({
+            "key": SCRIPTED, "message": "Create", "table": "account", "stage": 20,
+            "deployment": 2, "configuration": script,
+        });
+        let step = serde_json::from_value(step).expect("a step");
+        world.add_step(step).expect("the step is added");
+    }
+}
+
+/// Lets a plug-in loose in a role; returns the fault that its request got.
+fn attack_in(world: &mut World, role: Role, attack: &Attack, name: &str) -> Fault {
     if role == Role::Playback {
-        world.register(&harmless());
+        attack.tame().arm(world);
         world.sync();
         world.on_device(account(name)).expect("offline it behaves");
     }
-    world.register(bytes);
+    attack.arm(world);
     match role {
         Role::Offline => {
             world.sync();
@@ -108,20 +156,32 @@ fn attack_in(world: &mut World, role: Role, bytes: &[u8], name: &str) -> Fault {
     }
 }
 
-fn check(world: &mut World, role: Role, case: &Case) {
+fn hostile(name: &str) -> Attack {
+    Attack::Package(attack(name))
+}
+
+fn check(world: &mut World, role: Role, case: &Case, attack: &Attack) {
     let name = case.name;
     let before = (entries(world), open_files());
-    let fault = attack_in(world, role, &attack(name), name);
+    let fault = attack_in(world, role, attack, name);
     assert_eq!(fault.code, case.code, "{name} {role:?}: {fault}");
     assert!(fault.message.contains(case.message), "{name} {role:?}: {fault}");
     assert!(fault.hint.is_some(), "{name} {role:?}: {fault}");
+    assert_nothing_is_left(world, role, name, &before);
+}
 
+fn assert_nothing_is_left(
+    world: &World,
+    role: Role,
+    name: &str,
+    (entries_before, files): &(usize, Vec<String>),
+) {
     let side = if role == Role::Offline { &world.device } else { &world.server };
     assert!(!names(side, "account", "name").contains(&name.to_owned()), "{name} {role:?}");
     let made = usize::from(role == Role::Playback);
-    assert_eq!(entries(world), before.0 + made, "{name} {role:?}");
+    assert_eq!(entries(world), entries_before + made, "{name} {role:?}");
     probe(world, role, name);
-    assert_eq!(open_files(), before.1, "{name} {role:?}");
+    assert_eq!(open_files(), *files, "{name} {role:?}");
 }
 
 /// The next call works, with the hostile plug-in still registered.
@@ -136,13 +196,13 @@ fn run_all(cases: &[Case], limits: &Limits) {
     for role in ROLES {
         let mut world = World::with_limits(limits);
         // What the first of each kind allocates for good is no leak.
-        attack_in(&mut world, role, &attack("memory_bomb"), "warm");
-        attack_in(&mut world, role, &attack("endless_start"), "warm");
+        attack_in(&mut world, role, &hostile("memory_bomb"), "warm");
+        attack_in(&mut world, role, &hostile("endless_start"), "warm");
         probe(&world, role, "warm");
         entries(&world);
         let resident = resident_kib();
         for case in cases {
-            check(&mut world, role, case);
+            check(&mut world, role, case, &hostile(case.name));
         }
         let grown = resident_kib().saturating_sub(resident);
         assert!(grown < 48 << 10, "{grown} KiB more are resident after {role:?}");
@@ -167,6 +227,143 @@ fn wall_time_holds_in_every_role() {
     // The clock of the tests advances by a millisecond each time that it is looked at.
     let message_time_max = Duration::from_millis(150);
     run_all(SLOW, &Limits { violations_max: 0, message_time_max, ..Limits::default() });
+}
+
+/// Depth, and rows of a query.
+#[test]
+fn what_the_platform_limits_holds_in_every_role() {
+    let _alone = alone();
+    for role in ROLES {
+        let mut world = World::new();
+        attack_in(&mut world, role, &Attack::Script("throw warm"), "warm");
+        probe(&world, role, "warm");
+        entries(&world);
+        for case in SCRIPTS {
+            check(&mut world, role, case, &Attack::Script(case.name));
+        }
+    }
+}
+
+/// Text beyond the limit is dropped; the run goes on, and its request with it.
+#[test]
+fn trace_text_is_bounded_in_every_role() {
+    let _alone = alone();
+    // 100 KiB, of which 64 are kept.
+    let chatty = package(
+        "(func $run (local i32)
+           (loop $again
+             (call $trace (i32.const 2048) (i32.const 1024))
+             (local.set 0 (i32.add (local.get 0) (i32.const 1)))
+             (br_if $again (i32.lt_u (local.get 0) (i32.const 100)))))",
+    );
+    for role in ROLES {
+        let mut world = World::new();
+        let chatty = Attack::Package(chatty.clone());
+        if role == Role::Playback {
+            chatty.tame().arm(&world);
+            world.sync();
+            world.on_device(account("kept")).expect("offline it is quiet");
+        }
+        chatty.arm(&world);
+        match role {
+            Role::Offline => {
+                world.sync();
+                drop(world.on_device(account("kept")).expect("it goes on"));
+            }
+            Role::Online => drop(world.on_server(account("kept")).expect("it goes on")),
+            Role::Playback => assert_eq!(world.play()[0].0, EntryState::Applied),
+        }
+        let side = if role == Role::Offline { &world.device } else { &world.server };
+        let mut tx = side.store().read().expect("a snapshot");
+        let rows = tx.traces(&TraceFilter::default(), 100).expect("traces");
+        let row = rows.iter().find(|row| row.trace.contains("[host] the trace is cut off"));
+        let row = row.unwrap_or_else(|| panic!("{role:?}: {} rows", rows.len()));
+        assert!((60 << 10..66 << 10).contains(&row.trace.len()), "{role:?}: {}", row.trace.len());
+    }
+}
+
+/// Packages with more tables, memories or instances than a run may have.
+fn too_many() -> [(&'static str, Vec<u8>); 3] {
+    let more = |what: &str| package(&format!("(func $run) {what}"));
+    let instances = with_instances(with_instances(harmless(), 40), 40);
+    [
+        ("tables", more(&"(table 1 funcref)".repeat(2))),
+        ("memories", more("(memory 1)")),
+        ("instances", instances),
+    ]
+}
+
+/// They are not registered. A device that is handed one all the same goes on without it and says so;
+/// a server that finds one in its store refuses its steps, and playback waits.
+#[test]
+fn tables_memories_and_instances_are_bounded_in_every_role() {
+    let _alone = alone();
+    for (name, bytes) in too_many() {
+        let mut world = World::new();
+        world.register(&harmless());
+        world.sync();
+        world.on_device(account("played")).expect("offline it behaves");
+        let files = open_files();
+        world.pin(&bytes);
+        let fault = world.server.register_package(&world.caller, &bytes).expect_err(name);
+        assert_eq!(fault.code, code::INVALID_PACKAGE_CONTENT, "{name}: {fault}");
+        let registry = world.server.registry().expect("a registry");
+        let of_it = |package: &&Package| package.id == HOSTILE;
+        let package = registry.packages.iter().find(of_it).expect("the harmless one");
+        assert_eq!(package.sha256, hex::encode(Sha256::digest(harmless())), "{name}");
+
+        let sha256 = hex::encode(Sha256::digest(&bytes));
+        let package = (Package { sha256, ..package.clone() }, bytes);
+        let steps: Vec<Step> = registry.steps.iter().map(|step| (**step).clone()).collect();
+        let steps: Vec<Step> = steps.into_iter().filter(|s| s.package == HOSTILE).collect();
+        for side in [&world.device, &world.server] {
+            let skipped = side.replace_registration(std::slice::from_ref(&package), &steps);
+            let skipped = skipped.expect("it is taken");
+            assert!(matches!(skipped.as_slice(), [s] if s.damaged), "{name}: {skipped:?}");
+        }
+        let response = world.on_device(account("offline")).expect("it goes on without it");
+        assert_eq!(response.skipped, [HOSTILE], "{name}");
+        let fault = world.on_server(account(name)).expect_err(name);
+        assert_eq!(fault.code, code::STORE_UNUSABLE, "{name}: {fault}");
+        for (_, result) in world.play() {
+            let fault = result.expect_err(name);
+            assert!(fault.code == code::STORE_UNUSABLE && fault.is_transient(), "{name}: {fault}");
+        }
+        assert_nothing_is_left(&world, Role::Online, name, &(2, files));
+        assert_eq!(names(&world.server, "account", "name"), Vec::<String>::new(), "{name}");
+    }
+}
+
+/// Whatever limit there is, something here runs into it in every role.
+#[test]
+fn every_limit_has_a_plug_in_that_hits_it() {
+    let world = World::new();
+    let limits = world.server.limits_of("test/script").expect("limits").expect("it runs here");
+    let has = |cases: &[Case], name: &str| cases.iter().any(|case| case.name == name);
+    for limit in limits {
+        let is_hit = match limit.name {
+            "fuel" => has(CASES, "endless_loop"),
+            "memory_bytes" => has(CASES, "memory_bomb"),
+            "wall_time_ms" => has(SLOW, "endless_loop"),
+            "organization_calls" => has(CASES, "organization_call_flood"),
+            "operation_calls" => has(CASES, "endless_loop_with_host_calls"),
+            "capability_calls" => has(CASES, "capability_call_flood"),
+            "trace_calls" => has(CASES, "trace_flood"),
+            "transfer_bytes" => has(CASES, "huge_list") && has(CASES, "huge_result"),
+            "stack_bytes" => has(CASES, "deep_recursion"),
+            "table_elements" => has(CASES, "table_bomb"),
+            "rows_per_query" => has(SCRIPTS, "top contact fullname 5001"),
+            "depth" => has(SCRIPTS, "create account name=s:again"),
+            "trace_bytes" => true,
+            "tables" | "memories" | "instances" => {
+                too_many().iter().any(|(name, _)| *name == limit.name)
+            }
+            // An opt-in, and no bound on harm: `sandbox/tests/test_reuse.rs`.
+            "instance_reuse" => true,
+            other => panic!("nothing here runs into {other}"),
+        };
+        assert!(is_hit, "{}", limit.name);
+    }
 }
 
 #[test]
@@ -210,7 +407,7 @@ fn details_stay_in_the_trace_in_every_role() {
     let _alone = alone();
     for role in ROLES {
         let mut world = World::new();
-        let fault = attack_in(&mut world, role, &attack("trap"), "trap");
+        let fault = attack_in(&mut world, role, &hostile("trap"), "trap");
         assert!(!fault.to_string().contains("secret_function"), "{fault}");
         let side = if role == Role::Offline { &world.device } else { &world.server };
         let mut tx = side.store().read().expect("a snapshot");

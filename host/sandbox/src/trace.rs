@@ -22,12 +22,15 @@ impl Trace {
         }
         let separator = usize::from(!self.text.is_empty());
         let room = self.bytes_max.saturating_sub(self.text.len() + separator);
-        let kept = prefix(line, room);
+        // What stands for a control character is longer than it.
+        let fits = prefix(line, room);
+        let clean = printable(fits);
+        let kept = prefix(&clean, room);
         if separator == 1 && (line.is_empty() || !kept.is_empty()) {
             self.text.push('\n');
         }
-        push_printable(&mut self.text, kept);
-        if kept.len() < line.len() {
+        self.text.push_str(kept);
+        if kept.len() < clean.len() || fits.len() < line.len() {
             self.full = true;
             let bytes_max = self.bytes_max;
             self.host_line(&format!("the trace is cut off here: it has {bytes_max} bytes at most"));
@@ -78,6 +81,14 @@ mod tests {
         trace.line("never");
         let text = trace.into_text();
         assert_eq!(text, "ab\ncdé\n[host] the trace is cut off here: it has 7 bytes at most");
+    }
+
+    #[test]
+    fn control_characters_do_not_stretch_the_limit() {
+        let mut trace = Trace::new(7);
+        trace.line(&"\0".repeat(7));
+        let (text, _) = trace.text.split_once("\n[host]").expect("it is cut off");
+        assert_eq!(text, "\u{FFFD}\u{FFFD}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod support;
 use offstage_model::code;
 use offstage_model::registration::{Deployment, Mode, Stage};
 use offstage_sandbox::{COMPONENT_BYTES_MAX, SandboxError, inspect};
-use support::{component, component_with_declarations, encode, hostile, sandbox};
+use support::{component, component_with_declarations, encode, hostile, sandbox, with_instances};
 use wit_parser::{Resolve, Type, TypeDefKind};
 
 const RUN: &str = "(func $run)";
@@ -162,23 +162,6 @@ fn atk_a04_more_tables_memories_or_instances_than_a_run_may_have_do_not_load() {
         let error = sandbox.load(&bytes).expect_err(what);
         assert!(matches!(error, SandboxError::Invalid { .. }), "{what}: {error}");
     }
-}
-
-/// Appends an empty core module to a component, and instances of it.
-fn with_instances(mut component: Vec<u8>, count: usize) -> Vec<u8> {
-    let modules = wasmparser::Parser::new(0)
-        .parse_all(&component)
-        .filter(|payload| matches!(payload, Ok(wasmparser::Payload::ModuleSection { .. })))
-        .count();
-    // Section 1 is a core module, section 2 holds core instances; all numbers are below 128.
-    component.extend([1, 8]);
-    component.extend(b"\0asm\x01\0\0\0");
-    let instance = [0, u8::try_from(modules).expect("a small number"), 0];
-    let body = 1 + instance.len() * count;
-    component.extend([2, u8::try_from(body).expect("a small number")]);
-    component.push(u8::try_from(count).expect("a small number"));
-    component.extend(instance.repeat(count));
-    component
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 #[path = "../../../sandbox/tests/support/component.rs"]
 mod component;
 
-pub(crate) use component::repository;
+pub(crate) use component::{repository, with_instances};
 
 /// The package of all hostile plug-ins.
 pub(crate) const HOSTILE: &str = "tests/hostile";
@@ -52,11 +52,16 @@ pub(crate) fn harmless() -> Vec<u8> {
 impl World {
     /// Registers a hostile package on the server, in place of the one before; both sides trust it.
     pub(crate) fn register(&self, bytes: &[u8]) -> Package {
+        self.pin(bytes);
+        self.server.register_package(&self.caller, bytes).expect("it registers").package
+    }
+
+    /// Lets both sides trust a hostile package.
+    pub(crate) fn pin(&self, bytes: &[u8]) {
         let sha256 = hex::encode(Sha256::digest(bytes));
         let text = trust_text() + &TrustFile::pin_lines(HOSTILE, &sha256, "tests");
         for side in [&self.server, &self.device] {
             side.set_trust(TrustFile::parse(&text, "trust.toml").expect("the trust file is valid"));
         }
-        self.server.register_package(&self.caller, bytes).expect("it registers").package
     }
 }

@@ -3,7 +3,7 @@
 //! Playback here is the pipeline's part only: no receipts, no transport. `offstage-replication`
 //! tests those.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 pub(crate) mod hostile;
 pub(crate) mod scenario;

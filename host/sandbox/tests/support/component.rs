@@ -47,3 +47,20 @@ pub(crate) fn encode(module: &[u8]) -> Vec<u8> {
         .and_then(|encoder| encoder.validate(false).encode())
         .expect("the module makes a component")
 }
+
+/// Appends an empty core module to a component, and instances of it.
+pub(crate) fn with_instances(mut component: Vec<u8>, count: usize) -> Vec<u8> {
+    let modules = wasmparser::Parser::new(0)
+        .parse_all(&component)
+        .filter(|payload| matches!(payload, Ok(wasmparser::Payload::ModuleSection { .. })))
+        .count();
+    // Section 1 is a core module, section 2 holds core instances; all numbers are below 128.
+    component.extend([1, 8]);
+    component.extend(b"\0asm\x01\0\0\0");
+    let instance = [0, u8::try_from(modules).expect("a small number"), 0];
+    let body = 1 + instance.len() * count;
+    component.extend([2, u8::try_from(body).expect("a small number")]);
+    component.push(u8::try_from(count).expect("a small number"));
+    component.extend(instance.repeat(count));
+    component
+}

@@ -4,7 +4,9 @@
 
 mod component;
 
-pub(crate) use component::{component, component_with_declarations, encode, hostile, repository};
+pub(crate) use component::{
+    component, component_with_declarations, encode, hostile, repository, with_instances,
+};
 
 use offstage_model::{
     CapabilityAnswer, CapabilityCall, Entity, ExecutionContext, Fault, Parameter, Request,
