@@ -80,7 +80,7 @@ pub(crate) fn pst(data: &[u8]) {
 /// OriginalXML: what was read is written so that it is read as the same.
 pub(crate) fn original(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let Ok(state) = original_xml::read(text) else { return };
-    let again = original_xml::read(&original_xml::write("contact", &state));
-    assert_eq!(again.expect("what was written is read"), state);
+    let Ok(original) = original_xml::read(text) else { return };
+    let again = original_xml::write("contact", &original.state, original.record_version);
+    assert_eq!(original_xml::read(&again).expect("what was written is read"), original);
 }

@@ -33,8 +33,15 @@ pub struct Capabilities {
     /// Writing an appointment with attendees mails them. Attendees are left out then unless the
     /// user asked for it.
     pub sends_invitations: bool,
-    /// The stored form differs from what was written, so that an item is read again after a write.
+    /// The stored form may differ from what was written.
     pub rewrites: bool,
+    /// A write answers with the item as it was sent, under its new change key. What the store made
+    /// of it is to be read afterwards, of many items at once.
+    pub answers_as_sent: bool,
+    /// Writing the tie alone disturbs nobody. Otherwise every other client of the mailbox sees a
+    /// changed item and fetches it, and OriginalXML goes onto the item with the next write that is
+    /// made anyway.
+    pub quiet_ties: bool,
 }
 
 /// Where a scan of a folder stopped: opaque, of the store that gave it, and kept in the sync cache.
@@ -239,15 +246,16 @@ pub trait MailStore: Send {
     /// See [`MailStoreError`].
     fn read(&mut self, ids: &[EntryId]) -> Result<Vec<Option<Item>>, MailStoreError>;
 
-    /// Makes an item and returns it as it is stored. A repeat with the same
+    /// Makes an item and returns it as it is stored, or as it was sent where
+    /// [`Capabilities::answers_as_sent`] is set. A repeat with the same
     /// [`NewItem::transaction`] returns the first one where the store can tell.
     ///
     /// # Errors
     /// See [`MailStoreError`].
     fn create(&mut self, new: &NewItem) -> Result<Item, MailStoreError>;
 
-    /// Changes what the patch names and returns the item as it is stored then. With `expected`,
-    /// only if the item still has that change key.
+    /// Changes what the patch names and returns the item as it is stored then, or as it was sent
+    /// (see [`MailStore::create`]). With `expected`, only if the item still has that change key.
     ///
     /// # Errors
     /// [`MailStoreError::Conflict`] when the key differs, [`MailStoreError::Gone`]; see there.

@@ -1,4 +1,5 @@
-//! OriginalXML: the last synchronised state of an item, as XML.
+//! OriginalXML: the last synchronised state of an item, as XML, with the version that the record had
+//! then.
 //!
 //! Reads what a newer program wrote as far as it understands it, and takes what it cannot read for
 //! absent. Never holds a value that was not synchronised.
@@ -37,13 +38,26 @@ pub enum OriginalError {
     },
 }
 
-/// Writes a state.
+/// A state as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Original {
+    /// The values.
+    pub state: State,
+    /// The row version of the record that has them, so that of two states the later one is known;
+    /// 0 when the text does not say.
+    pub record_version: u64,
+}
+
+/// Writes a state, and the row version of the record that has it (0 for none).
 #[must_use]
-pub fn write(table: &str, state: &State) -> String {
+pub fn write(table: &str, state: &State, record_version: u64) -> String {
     let mut writer = Writer::new(Vec::new());
     let mut root = BytesStart::new(ROOT);
     root.push_attribute(("version", VERSION.to_string().as_str()));
     root.push_attribute(("table", table));
+    if record_version > 0 {
+        root.push_attribute(("record-version", record_version.to_string().as_str()));
+    }
     let mut put = |event: Event<'_>| {
         writer.write_event(event).expect("BUG: writing into memory does not fail");
     };
@@ -81,7 +95,7 @@ pub fn write(table: &str, state: &State) -> String {
 ///
 /// # Errors
 /// The text is no OriginalXML at all.
-pub fn read(text: &str) -> Result<State, OriginalError> {
+pub fn read(text: &str) -> Result<Original, OriginalError> {
     if text.len() > BYTES_MAX {
         return Err(OriginalError::TooLong { bytes: text.len() });
     }
@@ -113,7 +127,8 @@ pub fn read(text: &str) -> Result<State, OriginalError> {
             state.set(property, value);
         }
     }
-    Ok(state)
+    let version = root.attribute("record-version").and_then(|text| text.parse().ok());
+    Ok(Original { state, record_version: version.unwrap_or(0) })
 }
 
 fn inner_text(node: roxmltree::Node<'_, '_>) -> String {
@@ -203,7 +218,8 @@ mod tests {
                 Property::Organizer,
                 PropertyValue::People(vec![Person::new("\"A\" & <B>", "a@x.example")]),
             );
-        assert_eq!(read(&write("appointment", &state)).unwrap(), state);
+        let text = write("appointment", &state, 7);
+        assert_eq!(read(&text).unwrap(), Original { state, record_version: 7 });
     }
 
     #[test]
@@ -211,7 +227,7 @@ mod tests {
         let text = r#"<original version="9"><field name="new">x</field><other/>
             <field name="importance">much</field><field name="subject">s</field></original>"#;
         let known = State::default().with(Property::Subject, PropertyValue::text("s"));
-        assert_eq!(read(text).unwrap(), known);
+        assert_eq!(read(text).unwrap(), Original { state: known, record_version: 0 });
         for wrong in
             ["", "<a/>", "<original>", "<!DOCTYPE x [<!ENTITY e 'e'>]><original>&e;</original>"]
         {

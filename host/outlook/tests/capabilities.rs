@@ -4,16 +4,17 @@ mod support;
 
 use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::engine::Place;
+use offstage_outlook::original;
 use offstage_outlook::rules::ClientRole;
 use offstage_outlook::{
-    Capabilities, ItemKind, MailStore, Person, Property as P, PropertyValue as V, Regarding,
+    Capabilities, Item, ItemKind, MailStore, Person, Property as P, PropertyValue as V, Regarding,
 };
 use support::{ADA, Client, DAY, MINUTE, NOW, Server, mailbox, text, words};
 
 type Change = fn(&mut Capabilities);
 
 /// What each store lacks.
-const STORES: [(&str, Change); 6] = [
+const STORES: [(&str, Change); 9] = [
     ("nothing", |_| {}),
     ("custom properties", |c| c.custom_properties = false),
     ("conditional writes", |c| c.conditional_write = false),
@@ -22,6 +23,16 @@ const STORES: [(&str, Change); 6] = [
         c.conditional_write = false;
     }),
     ("the form that was written", |c| c.rewrites = true),
+    ("an answer that is what it stored", |c| {
+        c.rewrites = true;
+        c.answers_as_sent = true;
+    }),
+    ("quiet ties", |c| c.quiet_ties = false),
+    ("all that a server of calendars lacks", |c| {
+        c.rewrites = true;
+        c.answers_as_sent = true;
+        c.quiet_ties = false;
+    }),
     ("quiet writing", |c| c.sends_invitations = true),
 ];
 
@@ -79,6 +90,47 @@ fn the_same_story_over_every_store() {
         assert_eq!(server.all("appointment").len(), 1, "lacks {lacks}");
         assert_eq!(client.items(ItemKind::Appointment).len(), 1, "lacks {lacks}");
     }
+}
+
+/// A write of nothing but OriginalXML is one that every other client of the mailbox hears of. Only
+/// machines of a roaming profile need it, since each of them merges.
+#[test]
+fn where_ties_are_seen_the_base_goes_with_the_next_write() {
+    for role in [ClientRole::Primary, ClientRole::Roaming] {
+        let server = Server::new();
+        let mut client = client(&server, |c| c.quiet_ties = false);
+        client.engine.register("desk", role, true).expect("registered");
+        let row = Entity::new("contact").with("lastname", Value::text("Lee"));
+        let contact = server.create(row.with("jobtitle", Value::text("first")));
+        client.sync();
+        let item = client.items(ItemKind::Contact).remove(0).entry_id;
+        client.edit(&item, P::JobTitle, text("second"));
+        let edited = client.item(&item).expect("there").change_key;
+        client.sync();
+        assert_eq!(server.get("contact", contact).expect("a row").text("jobtitle"), Some("second"));
+        let alone = role == ClientRole::Roaming;
+        let now = client.item(&item).expect("there");
+        assert_eq!(now.change_key != edited, alone, "{role:?}: written alone");
+        let carried = if alone { "second" } else { "first" };
+        assert_eq!(carried_title(&now), Some(text(carried)), "{role:?}");
+        assert_eq!(words(&client.sync()), [], "{role:?}: it rests");
+        // Only the record changes now, whatever the item carries.
+        let row = Entity::with_id("contact", contact);
+        server.update(row.with("jobtitle", Value::text("third")));
+        let report = client.sync();
+        let mut fields = report.pairs.iter().flat_map(|pair| &pair.fields);
+        let title = fields.find(|field| field.field == P::JobTitle.name()).expect("it is planned");
+        assert_eq!((title.base.as_deref(), title.conflict), (Some("second"), false), "{role:?}");
+        let now = client.item(&item).expect("there");
+        assert_eq!(now.properties[&P::JobTitle], text("third"), "{role:?}");
+        assert_eq!(carried_title(&now), Some(text("third")), "{role:?}");
+        assert_eq!(words(&client.sync()), [], "{role:?}: it rests again");
+    }
+}
+
+fn carried_title(item: &Item) -> Option<V> {
+    let xml = item.link.original_xml.as_deref()?;
+    original::read(xml).expect("OriginalXML").state.get(P::JobTitle).cloned()
 }
 
 #[test]

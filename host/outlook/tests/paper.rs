@@ -76,7 +76,7 @@ fn appendix_a_the_tables_of_the_cache_and_original_xml() {
 
     // "OriginalXML: The XML that records the last synced state of the item in Outlook."
     let xml = item.link.original_xml.clone().expect("OriginalXML");
-    let synced = original::read(&xml).expect("OriginalXML");
+    let synced = original::read(&xml).expect("OriginalXML").state;
     let now = item_state(of_kind(ItemKind::Contact), &item);
     assert_eq!(synced.get(P::LastName), now.get(P::LastName), "OriginalXML");
 

@@ -41,7 +41,7 @@ impl SideFile {
     pub(crate) fn open(path: &Path, kind: &SideKind) -> Result<Self, StoreError> {
         let lock = location::claim(path)?;
         let path = Arc::new(path.to_path_buf());
-        let mut session = Sqlite::open(&path, Purpose::Write)?;
+        let mut session = Sqlite::open(&path, Purpose::Side)?;
         check_format(&path, &mut session, kind)?;
         let mut file = Self { session, _lock: lock };
         file.transaction(|tx| {
@@ -65,6 +65,19 @@ impl SideFile {
         if result.is_err() && self.session.in_transaction() {
             self.session.batch("ROLLBACK")?;
         }
+        result
+    }
+
+    /// As [`SideFile::transaction`], without waiting for the disk. The end of the process takes
+    /// nothing back; a loss of power may take back the last ones, the latest first, as far as the
+    /// last transaction that waited.
+    pub(crate) fn unflushed_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut SideTx<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.session.batch("PRAGMA synchronous = NORMAL")?;
+        let result = self.transaction(work);
+        self.session.batch("PRAGMA synchronous = FULL")?;
         result
     }
 }

@@ -88,8 +88,14 @@ fn engine(world: &World, folder: &Path) -> Result<Engine> {
     Ok(engine)
 }
 
-fn own(table: &str, id: u128, now: Timestamp) -> Entity {
-    Entity::with_id(table, Uuid::from_u128(id))
+/// The id of a row that [`fill`] makes.
+pub(crate) fn row_id(table: &str, number: usize) -> Uuid {
+    let kind: u128 = if table == "contact" { 1 } else { 2 };
+    Uuid::from_u128(kind << 64 | number as u128)
+}
+
+fn own(table: &str, number: usize, now: Timestamp) -> Entity {
+    Entity::with_id(table, row_id(table, number))
         .with("ownerid", Value::reference("systemuser", USER))
         .with("modifiedon", Value::DateTime(now))
         .with("statecode", Value::Option(0))
@@ -98,7 +104,7 @@ fn own(table: &str, id: u128, now: Timestamp) -> Entity {
 
 /// A contact of the user.
 pub(crate) fn contact(number: usize, now: Timestamp) -> Entity {
-    own("contact", 1 << 64 | number as u128, now)
+    own("contact", number, now)
         .with("firstname", Value::text(format!("First{number}")))
         .with("lastname", Value::text(format!("Last{number}")))
         .with("emailaddress1", Value::text(format!("p{number}@contoso.example")))
@@ -107,14 +113,16 @@ pub(crate) fn contact(number: usize, now: Timestamp) -> Entity {
         .with("description", Value::text("Met at the fair. ".repeat(10)))
 }
 
-fn fill(world: &World, count: usize) -> Result<()> {
+/// As many contacts as appointments, all of them the user's.
+pub(crate) fn fill(world: &World, count: usize) -> Result<()> {
     let now = offstage_model::Clock::now(&SystemClock);
     let stamp = WriteStamp::server(now);
     let mut tx = world.server.store().write()?;
     for number in 0..count {
         let contact = contact(number, now);
-        let start = now.0 + number as i64 * 3_600_000;
-        let event = own("appointment", 2 << 64 | number as u128, now)
+        // Calendars know no fractions of a second.
+        let start = now.0 / 1_000 * 1_000 + number as i64 * 3_600_000;
+        let event = own("appointment", number, now)
             .with("subject", Value::text(format!("Event {number}")))
             .with("location", Value::text("Room 7"))
             .with("scheduledstart", Value::DateTime(Timestamp(start)))
@@ -129,7 +137,7 @@ fn fill(world: &World, count: usize) -> Result<()> {
 /// Fifty contacts change in the CRM, fifty others in Outlook.
 fn change(world: &World, engine: &mut Engine) -> Result<()> {
     for number in 0..CHANGES {
-        let id = Uuid::from_u128(1 << 64 | number as u128);
+        let id = row_id("contact", number);
         let row = Entity::with_id("contact", id).with("jobtitle", Value::text("CEO"));
         world
             .server

@@ -1,22 +1,24 @@
 //! The Outlook engine over a real Radicale, beside vdirsyncer on the same server in the same run.
 //!
-//! Reading: a collection of contacts and one of events, each seeded by one PUT. Writing: an upload
-//! into an empty address book of one's own, and then fifty changes on each side. vdirsyncer copies
+//! Reading: a collection of contacts and one of events, each seeded by one PUT; then fifty changes on
+//! each side of as many, all of them tied to records. Writing: an upload into an empty address book
+//! of one's own, and then fifty changes on each side. vdirsyncer copies
 //! whole files and keeps no records; the engine compares columns, and commits to its cache and to a
 //! server's store. CPU is that of this process and of vdirsyncer, without Radicale's.
 
 mod servers;
+mod tied;
 
 use crate::Setting;
 use crate::measure::{Rounds, sample, sample_child};
-use crate::outlook::contact;
+use crate::outlook::{contact, row_id};
 use crate::report::Line;
 use crate::world::{SystemClock, SystemRandom, World, caller, fault};
 use anyhow::{Context as _, Result, ensure};
 use offstage_mailstores::codec::zone::Zone;
 use offstage_mailstores::dav::{DavOptions, DavStore};
 use offstage_mailstores::http::Credentials;
-use offstage_model::{Entity, Request, Uuid, Value};
+use offstage_model::{Entity, Request, Value};
 use offstage_outlook::crm::{LocalCrmLink, OutlookService};
 use offstage_outlook::engine::{Report, RunState, Word};
 use offstage_outlook::rules::ClientRole;
@@ -48,7 +50,8 @@ impl Both {
 
 /// Runs the benchmark: one round, because each takes minutes.
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
-    let count = setting.size(60, 1_000, 5_000);
+    // Half of the smallest change on one side or the other.
+    let count = setting.size(CHANGES * 2, 1_000, 5_000);
     let uploads = (count / 5).max(CHANGES * 2);
     let folder = setting.folder()?;
     let Some(radicale) = Radicale::start(&folder.path().join("radicale"))? else {
@@ -60,6 +63,7 @@ pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
     radicale.make("engine")?;
     radicale.make("other")?;
     let mut lines = reading(&radicale, folder.path(), count)?;
+    lines.push(each_way(&radicale, folder.path(), count)?);
     lines.extend(writing(&radicale, folder.path(), uploads)?);
     Ok(lines)
 }
@@ -140,6 +144,35 @@ fn writing(radicale: &Radicale, folder: &Path, uploads: usize) -> Result<Vec<Lin
     ])
 }
 
+/// Fifty changes on each side of everything. vdirsyncer goes on with what it read.
+fn each_way(radicale: &Radicale, folder: &Path, count: usize) -> Result<Line> {
+    let total = count * 2;
+    crate::report::progress("  tying everything");
+    radicale.make("tied")?;
+    let mut desk = Desk::new(radicale, "tied", &folder.join("tied"))?;
+    crate::outlook::fill(&desk.world, count)?;
+    tied::seed(radicale, "tied", &mut desk, count)?;
+    radicale.warm("tied")?;
+    let report = desk.sync()?;
+    let other = report.pairs.iter().find(|pair| pair.done != Word::Unchanged);
+    ensure!(other.is_none() && report.pairs.len() == total, "{other:?}");
+    desk.sync()?;
+    crate::report::progress("  changes on each side of everything");
+    let mut each = Both::default();
+    radicale.change("tied", CHANGES)?;
+    desk.change(count)?;
+    let (time, report) = sample(|| desk.sync())?;
+    ensure!(report.count(Word::Merged) == CHANGES * 2, "{} pairs", report.pairs.len());
+    each.engine.push(time, CHANGES * 2);
+    if let Some(other) = Vdirsyncer::new(radicale, "reader", &folder.join("vdir-read"))? {
+        radicale.change("reader", CHANGES)?;
+        other.change(CHANGES)?;
+        let (time, ()) = sample_child(|| other.sync())?;
+        each.other.get_or_insert_default().push(time, CHANGES * 2);
+    }
+    Ok(each.line(format!("Radicale: {CHANGES} changes each way among {total}, per change")))
+}
+
 /// A server with records, and an engine over Radicale.
 struct Desk {
     world: World,
@@ -187,7 +220,7 @@ impl Desk {
     /// The last contacts change in the CRM; the first ones change on the server.
     fn change(&self, count: usize) -> Result<()> {
         for number in count - CHANGES..count {
-            let id = Uuid::from_u128(1 << 64 | number as u128);
+            let id = row_id("contact", number);
             let row = Entity::with_id("contact", id).with("jobtitle", Value::text("CEO"));
             let server = &self.world.server;
             let done = server.execute(&caller(), Request::update(row), CallOptions::default());

@@ -244,18 +244,23 @@ impl Client {
         }
     }
 
+    /// Writes an object; returns its new ETag where the answer tells it. A weak one names no state
+    /// that a write could depend on.
     pub(super) fn put(
         &mut self,
         id: &EntryId,
         only: Only<'_>,
         kind: &'static str,
         body: Vec<u8>,
-    ) -> Result<(), MailStoreError> {
+    ) -> Result<Option<String>, MailStoreError> {
         let mut headers = vec![("content-type", kind.to_owned())];
         headers.extend(only.header());
         let answer = self.send("PUT", id.as_str(), headers, body)?;
         match answer.status {
-            200..=299 => Ok(()),
+            200..=299 => {
+                let etag = answer.header("etag").filter(|etag| etag.starts_with('"'));
+                Ok(etag.map(str::to_owned))
+            }
             409 if names_precondition(&answer.body, "no-uid-conflict") => {
                 let reason = "another object of the collection has the same UID".to_owned();
                 Err(MailStoreError::Refused { store: STORE, reason })
@@ -275,7 +280,7 @@ impl Client {
 }
 
 /// An object as it is stored.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Object {
     pub(super) etag: String,
     pub(super) modified: Option<String>,

@@ -1,8 +1,8 @@
 //! CardDAV and CalDAV: a two-way mail store on any server that speaks them.
 //!
 //! Contacts, appointments and tasks are objects of collections; what is written is patched into the
-//! object that is there, only if nobody else changed it, and read again afterwards, because servers
-//! rewrite. Nobody is mailed: on a server that handles invitations, an event whose attendees it would
+//! object that is there, only if nobody else changed it, and is to be read again afterwards, because
+//! servers rewrite. Nobody is mailed: on a server that handles invitations, an event whose attendees it would
 //! write to is refused unless the user allowed it.
 
 mod client;
@@ -26,6 +26,8 @@ use client::{Client, Object, Only, Report};
 use multistatus::Resource;
 
 const STORE: &str = "dav";
+/// Objects whose text is kept from a reading, for the write that may follow.
+const READ_KEPT_MAX: usize = 200;
 /// Marks of servers without synchronisation begin so.
 const CTAG: &str = "ctag:";
 
@@ -51,6 +53,8 @@ pub struct DavStore {
     capabilities: Capabilities,
     /// Objects that were met and are not understood, with their collection and the reason.
     left_alone: BTreeMap<EntryId, LeftAlone>,
+    /// What was read last: a write that depends on its ETag need not read it once more.
+    read_last: BTreeMap<EntryId, Object>,
 }
 
 /// A collection that takes part.
@@ -111,9 +115,18 @@ impl DavStore {
             reports_deletions: found.collections.iter().all(|one| one.synchronises),
             sends_invitations: found.schedules,
             rewrites: true,
+            answers_as_sent: true,
+            quiet_ties: false,
         };
-        let (collections, left_alone) = (found.collections, BTreeMap::new());
-        Ok(Self { client, options, clock, collections, capabilities, left_alone })
+        Ok(Self {
+            client,
+            options,
+            clock,
+            collections: found.collections,
+            capabilities,
+            left_alone: BTreeMap::new(),
+            read_last: BTreeMap::new(),
+        })
     }
 
     /// Leaves an object alone: it stays as it is.
@@ -179,6 +192,44 @@ impl DavStore {
             properties,
             link,
         })
+    }
+
+    /// The object that a write changes: as it was read last, if that is the state which the write
+    /// depends on, else as it is now.
+    fn before_write(
+        &mut self,
+        id: &EntryId,
+        expected: Option<&ChangeKey>,
+    ) -> Result<Object, MailStoreError> {
+        let known = self.read_last.remove(id);
+        let same = |known: &Object| {
+            !known.etag.is_empty() && expected.is_some_and(|key| key.as_str() == known.etag)
+        };
+        if let Some(known) = known.filter(same) {
+            return Ok(known);
+        }
+        let now = self.client.get(id)?;
+        let now = now.ok_or_else(|| MailStoreError::Gone { entry_id: id.clone() })?;
+        if expected.is_some_and(|expected| expected.as_str() != now.etag) {
+            return Err(MailStoreError::Conflict { entry_id: id.clone() });
+        }
+        Ok(now)
+    }
+
+    /// Writes an object; the item as it was sent, or as it is stored where the answer does not name
+    /// its state.
+    fn write(
+        &mut self,
+        (id, collection): (&EntryId, &Collection),
+        only: Only<'_>,
+        body: Vec<u8>,
+    ) -> Result<Item, MailStoreError> {
+        let etag = self.client.put(id, only, media_type(collection.kind), body.clone())?;
+        let Some(etag) = etag else { return self.stored(id) };
+        match self.item(id, collection, &Object { etag, modified: None, body }) {
+            Ok(item) => Ok(item),
+            Err(_) => self.stored(id),
+        }
     }
 
     /// The object as it is stored now.
@@ -341,6 +392,7 @@ impl MailStore for DavStore {
             match self.item(id, &collection, &object) {
                 Ok(item) => {
                     self.left_alone.remove(id);
+                    self.keep_read(id, object);
                     items.push(Some(item));
                 }
                 Err(error) => {
@@ -379,10 +431,10 @@ impl MailStore for DavStore {
         let patch = ItemPatch { properties: properties.collect(), link: Some(link) };
         let body = self.patched(&mut parsed, &patch)?;
         self.check_mails(&parsed)?;
-        match self.client.put(&id, Only::New, media_type(new.kind), body) {
+        match self.write((&id, &collection), Only::New, body) {
             // An earlier attempt made it, and its answer was lost.
-            Ok(()) | Err(MailStoreError::Conflict { .. }) => self.stored(&id),
-            Err(error) => Err(error),
+            Err(MailStoreError::Conflict { .. }) => self.stored(&id),
+            other => other,
         }
     }
 
@@ -393,22 +445,25 @@ impl MailStore for DavStore {
         patch: &ItemPatch,
     ) -> Result<Item, MailStoreError> {
         let collection = self.home_of(id)?;
-        let object = self.client.get(id)?;
-        let object = object.ok_or_else(|| MailStoreError::Gone { entry_id: id.clone() })?;
-        if expected.is_some_and(|expected| expected.as_str() != object.etag) {
-            return Err(MailStoreError::Conflict { entry_id: id.clone() });
-        }
+        let object = self.before_write(id, expected)?;
         let mut parsed =
             self.parse(collection.kind, &object.body).map_err(|error| unmapped(&error))?;
         self.check_mails(&parsed)?;
         let body = self.patched(&mut parsed, patch)?;
         self.check_mails(&parsed)?;
-        if body != object.body {
-            // A server without ETags cannot promise anything; the content was compared just now.
-            let only = if object.etag.is_empty() { Only::Any } else { Only::Same(&object.etag) };
-            self.client.put(id, only, media_type(collection.kind), body)?;
+        if body == object.body {
+            let now = self.stored(id)?;
+            // It may have been read a while ago.
+            let same = expected.is_none_or(|expected| *expected == now.change_key);
+            return if same {
+                Ok(now)
+            } else {
+                Err(MailStoreError::Conflict { entry_id: id.clone() })
+            };
         }
-        self.stored(id)
+        // A server without ETags cannot promise anything; the content was compared just now.
+        let only = if object.etag.is_empty() { Only::Any } else { Only::Same(&object.etag) };
+        self.write((id, &collection), only, body)
     }
 
     fn delete(&mut self, id: &EntryId, expected: Option<&ChangeKey>) -> Result<(), MailStoreError> {
@@ -461,6 +516,13 @@ impl MailStore for DavStore {
 }
 
 impl DavStore {
+    fn keep_read(&mut self, id: &EntryId, object: Object) {
+        if self.read_last.len() >= READ_KEPT_MAX {
+            self.read_last.clear();
+        }
+        self.read_last.insert(id.clone(), object);
+    }
+
     /// The rows of a contents table, each with its tie: objects are read in batches, so that the
     /// engine need not ask for each.
     fn rows(

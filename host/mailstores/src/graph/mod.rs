@@ -88,6 +88,8 @@ impl GraphStore {
             reports_deletions: true,
             sends_invitations: true,
             rewrites: true,
+            answers_as_sent: false,
+            quiet_ties: true,
         };
         let tasks = String::new();
         let left_alone = BTreeMap::new();

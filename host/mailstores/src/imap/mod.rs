@@ -67,6 +67,8 @@ impl ImapStore {
             reports_deletions: false,
             sends_invitations: false,
             rewrites: false,
+            answers_as_sent: false,
+            quiet_ties: true,
         };
         let ties = TieFile::open(ties).map_err(|error| ties_failed(&error))?;
         Ok(Self { settings, ties, capabilities, connection: None, mailboxes: None })

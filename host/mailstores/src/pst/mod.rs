@@ -160,6 +160,8 @@ impl PstStore {
             reports_deletions: false,
             sends_invitations: false,
             rewrites: false,
+            answers_as_sent: false,
+            quiet_ties: true,
         };
         Ok(Self { path: path.to_owned(), home, capabilities, left_alone: Vec::new() })
     }

@@ -14,6 +14,7 @@ mod suite;
 mod support;
 mod test_corpus;
 mod test_dav;
+mod test_dav_requests;
 mod test_engine;
 mod test_graph;
 mod test_icalendar;

@@ -24,7 +24,7 @@ impl Clock for Fixed {
     }
 }
 
-fn options(url: String) -> DavOptions {
+pub(crate) fn options(url: String) -> DavOptions {
     DavOptions {
         url,
         credentials: Credentials::Basic { user: "jo".to_owned(), password: "secret".to_owned() },

@@ -58,7 +58,12 @@ impl Engine {
         let capabilities = self.store.capabilities().clone();
         // Kept in the cache with the note that the pair is in step.
         let kept = if capabilities.custom_properties { None } else { patch.link.take() };
+        let as_sent = (capabilities.answers_as_sent).then(|| patched(item, &patch).properties);
         let with_tie = |mut item: Item| {
+            // What the store made of an earlier write is looked at when the item is read again.
+            if let Some(properties) = as_sent {
+                item.properties = properties;
+            }
             if let Some(link) = kept {
                 item.link = link;
             } else if !capabilities.custom_properties {
@@ -74,6 +79,9 @@ impl Engine {
             self.note_written(run, map_id, &Written::item(Some(item), Some(&after)))?;
         }
         let id = &item.entry_id;
+        if capabilities.answers_as_sent {
+            self.sent.changed(id, &patch);
+        }
         if capabilities.conditional_write {
             return Ok(with_tie(self.store.update(id, Some(&item.change_key), &patch)?));
         }
@@ -95,6 +103,10 @@ impl Engine {
         new: &NewItem,
     ) -> Result<Item, EngineError> {
         let made = self.store.create(new)?;
+        if self.store.capabilities().answers_as_sent {
+            self.sent.made(&made.entry_id, new);
+            return Ok(made);
+        }
         // Kept with the note that the pair is in step, in one transaction.
         let json = Written::item(None, Some(&made)).to_json();
         self.made.push((run.run_id, offstage_store::UndoRow { map_id, json }));
@@ -125,7 +137,7 @@ impl Engine {
         written: &Written,
     ) -> Result<(), EngineError> {
         let row = offstage_store::UndoRow { map_id, json: written.to_json() };
-        Ok(self.cache.write(|tx| tx.add_undo(run.run_id, &row))?)
+        Ok(self.cache.write_unflushed(|tx| tx.add_undo(run.run_id, &row))?)
     }
 }
 

@@ -11,13 +11,15 @@ use super::undo::Written;
 use super::{Engine, EngineError, Run};
 use crate::convert::{Record, item_patch, item_state, record_change, record_state};
 use crate::item::{FileTime, Item, ItemKind};
+use crate::link::LinkProperties;
 use crate::mail_store::ItemPatch;
 use crate::original;
 use crate::plan::{Plan, Sides, plan};
 use crate::property::Property;
+use crate::rules::ClientRole;
 use crate::state::State;
 use offstage_model::{Timestamp, Value};
-use offstage_store::{CachedChange, ChangeCode, Mapping};
+use offstage_store::{CachedChange, Mapping};
 
 /// A pair is merged at most so often in one run: a plug-in may change what was written.
 const PASSES_MAX: usize = 3;
@@ -54,7 +56,7 @@ impl Engine {
                 let before = Written::Base { before: pair.mapping.original_xml.clone() };
                 self.note_written(run, pair.mapping.map_id, &before)?;
             }
-            item = self.write_outlook(run, pair, item, &plan)?;
+            item = self.write_outlook(run, pair, (item, &record), &plan)?;
             let before = record.clone();
             record = self.write_crm(run, pair, record, &plan)?;
             item = self.keep_base(run, pair, item, &record, &plan)?;
@@ -117,20 +119,30 @@ impl Engine {
         }
     }
 
-    /// The last synchronised state: of the item where it carries one, else of the cache.
+    /// The last synchronised state: of the cache, or of the item where that carries a later one,
+    /// written by another machine.
     pub(super) fn base(&self, mapping: &Mapping, item: &Item) -> Option<State> {
         let carried = self.store.capabilities().custom_properties;
         let own = item.link.crm_id == Some(mapping.crm_id);
         let on_item = item.link.original_xml.as_deref().filter(|_| carried && own);
-        let texts = [on_item, mapping.original_xml.as_deref()];
-        texts.into_iter().flatten().find_map(|text| original::read(text).ok())
+        let texts = [mapping.original_xml.as_deref(), on_item];
+        let read = texts.into_iter().flatten().filter_map(|text| original::read(text).ok());
+        let latest = read.reduce(|cached, carried| {
+            if carried.record_version > cached.record_version { carried } else { cached }
+        });
+        latest.map(|original| original.state)
+    }
+
+    /// Whether OriginalXML is written to an item of which nothing else changes.
+    pub(super) fn writes_ties_alone(&self, run: &Run) -> bool {
+        self.store.capabilities().quiet_ties || run.client.role() == ClientRole::Roaming
     }
 
     fn write_outlook(
         &mut self,
         run: &Run,
         pair: &Pair,
-        item: Item,
+        (item, record): (Item, &Record),
         plan: &Plan,
     ) -> Result<Item, EngineError> {
         if plan.to_outlook.is_empty() {
@@ -138,7 +150,7 @@ impl Engine {
         }
         let mut patch = item_patch(&plan.to_outlook, Some(&item));
         let before = patch.link.as_ref().unwrap_or(&item.link).clone();
-        let xml = original::write(pair.table.table, &plan.base_between);
+        let xml = original::write(pair.table.table, &plan.base_between, version(record));
         let at = (&before, Some(&item.entry_id));
         patch.link = Some(self.tie(run, (&pair.mapping, pair.table), at, xml));
         let written = self.write_item(run, pair.mapping.map_id, &item, patch)?;
@@ -181,69 +193,37 @@ impl Engine {
                 base.set(*property, stored.get(*property).cloned());
             }
         }
-        let xml = original::write(pair.table.table, &base);
+        let xml = original::write(pair.table.table, &base, version(record));
         pair.mapping.original_xml = Some(xml.clone());
         pair.mapping.owner = owner(record);
         pair.mapping.organizer = is_organizer(run, record);
         let tied =
             self.tie(run, (&pair.mapping, pair.table), (&item.link, Some(&item.entry_id)), xml);
-        if tied == item.link {
-            return Ok(item);
+        if same_but_base(&tied, &item.link) {
+            let carried =
+                item.link.original_xml.as_deref().and_then(|xml| original::read(xml).ok());
+            let enough =
+                |carried: original::Original| carried.state == base || !self.writes_ties_alone(run);
+            if carried.is_some_and(enough) {
+                return Ok(item);
+            }
         }
         let patch = ItemPatch { link: Some(tied), ..ItemPatch::default() };
         let written = self.write_item(run, pair.mapping.map_id, &item, patch)?;
         crash_point!("pair.base-written");
         Ok(written)
     }
+}
 
-    /// The pair is in step: what both sides are now is noted, and the change is done.
-    pub(super) fn in_step(
-        &mut self,
-        run: &Run,
-        pair: &mut Pair,
-        item: &Item,
-        record: &Record,
-    ) -> Result<(), EngineError> {
-        let mapping = &mut pair.mapping;
-        mapping.entry_id = Some(item.entry_id.as_str().to_owned());
-        mapping.folder = Some(item.folder.as_str().to_owned());
-        mapping.change_key = Some(item.change_key.as_str().to_owned());
-        mapping.outlook_ticks = item.modified.map(|time| time.0);
-        mapping.crm_version = record.entity.version.unwrap_or(0);
-        mapping.verified = Some(run.now);
-        mapping.linked = true;
-        mapping.owner = owner(record);
-        mapping.organizer = is_organizer(run, record);
-        if !self.store.capabilities().custom_properties {
-            mapping.regarding = item.link.regarding.as_ref().map(ToString::to_string);
-        }
-        let mapping = mapping.clone();
-        // A plug-in of the server may have changed what was just written: that is a change again.
-        let base = self.base(&mapping, item);
-        let left = self.plan_pair(run, pair, base.as_ref(), (item, record));
-        // What a store made of a value in its own way is no reason to write it once more.
-        let rewritten = self.store.capabilities().rewrites;
-        let settled = left.to_crm.is_empty() && (left.to_outlook.is_empty() || rewritten);
-        let made = std::mem::take(&mut self.made);
-        self.cache.write(|tx| {
-            for (run_id, row) in &made {
-                tx.add_undo(*run_id, row)?;
-            }
-            let map_id = tx.put_mapping(&mapping)?;
-            tx.remove_change(map_id)?;
-            if !settled {
-                tx.put_change(&CachedChange {
-                    map_id,
-                    crm: ChangeCode::Update,
-                    crm_time: Some(modified_on(record)),
-                    crm_version: mapping.crm_version,
-                    ..CachedChange::default()
-                })?;
-            }
-            Ok(())
-        })?;
-        Ok(())
-    }
+/// The row version of a record.
+pub(super) fn version(record: &Record) -> u64 {
+    record.entity.version.unwrap_or(0)
+}
+
+/// Whether two ties differ in nothing but OriginalXML.
+fn same_but_base(one: &LinkProperties, other: &LinkProperties) -> bool {
+    let but_base = |link: &LinkProperties| LinkProperties { original_xml: None, ..link.clone() };
+    but_base(one) == but_base(other)
 }
 
 /// The owner of a record, when it is a user.

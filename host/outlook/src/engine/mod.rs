@@ -18,6 +18,7 @@ mod pair;
 mod record_door;
 mod removal;
 mod report;
+mod settle;
 mod undo;
 mod verify;
 mod wait;
@@ -133,6 +134,8 @@ pub struct Engine {
     random: Arc<dyn Randomness>,
     /// Items that were made and whose undo notes are not written yet.
     made: Vec<(i64, UndoRow)>,
+    /// What was written and is to be read again before its pair counts as in step.
+    sent: settle::Sent,
 }
 
 /// What is the same for a whole run.
@@ -150,7 +153,7 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { cache, store, link, clock, random } = parts;
-        Self { cache, store, link, clock, random, made: Vec::new() }
+        Self { cache, store, link, clock, random, made: Vec::new(), sent: settle::Sent::default() }
     }
 
     /// The mailbox, for what a user does in it.

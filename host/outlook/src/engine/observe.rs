@@ -94,7 +94,7 @@ impl Engine {
         }
         let random = std::sync::Arc::clone(&self.random);
         let now = run.now;
-        self.cache.write(|tx| {
+        self.cache.write_unflushed(|tx| {
             for seen in seen.iter().filter(|seen| !seen.copy) {
                 let at = seen.row.modified.unwrap_or_else(|| FileTime::from(now));
                 let fresh = (random.guid(), at.0);

@@ -5,6 +5,7 @@
 
 use super::crash::crash_point;
 use super::error::Next;
+use super::merge::version;
 use super::report::{PairReport, Report, Word};
 use super::{Engine, EngineError, Run};
 use crate::convert::{Record, item_patch, item_state, record_change, record_state};
@@ -27,6 +28,7 @@ const WAIT_MAX_MS: i64 = 6 * 3_600_000;
 const ATTEMPTS_MAX: u32 = 12;
 
 /// A pair that is worked on.
+#[derive(Clone)]
 pub(super) struct Pair {
     pub(super) mapping: Mapping,
     pub(super) change: CachedChange,
@@ -83,7 +85,7 @@ impl Engine {
             };
             report.pairs.push(done);
         }
-        Ok(())
+        self.settle(run, report)
     }
 
     /// The pairs of changes that are this client's business.
@@ -183,7 +185,7 @@ impl Engine {
         let patch = item_patch(&changes, None);
         let properties = patch.properties.into_iter().filter_map(|(p, v)| Some((p, v?))).collect();
         let before = patch.link.unwrap_or_default();
-        let xml = original::write(pair.table.table, &state);
+        let xml = original::write(pair.table.table, &state, version(record));
         let link = self.tie(run, (&pair.mapping, pair.table), (&before, None), xml);
         let carries = self.store.capabilities().custom_properties;
         let made = self.make_item(
@@ -205,7 +207,7 @@ impl Engine {
                 state.set(*property, stored.get(*property).cloned());
             }
         }
-        let xml = original::write(pair.table.table, &state);
+        let xml = original::write(pair.table.table, &state, version(record));
         pair.mapping.original_xml = Some(xml.clone());
         report.item = Some(made.entry_id.to_string());
         let made =
@@ -312,7 +314,7 @@ impl Engine {
     }
 
     /// Notes a failed attempt: the pair is tried again later, or waits for a person.
-    fn failed(
+    pub(super) fn failed(
         &mut self,
         run: &Run,
         pair: &Pair,

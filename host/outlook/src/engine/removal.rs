@@ -114,7 +114,7 @@ impl Engine {
         asked: bool,
     ) -> DeletionFacts {
         let base = pair.mapping.original_xml.as_deref().and_then(|xml| original::read(xml).ok());
-        let based = |property| base.as_ref().and_then(|base| base.get(property)).cloned();
+        let based = |property| base.as_ref().and_then(|base| base.state.get(property)).cloned();
         let start = match record.map(|record| record.entity.value("scheduledstart").clone()) {
             Some(Value::DateTime(time)) => Some(time),
             Some(_) => None,

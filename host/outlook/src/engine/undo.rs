@@ -43,13 +43,13 @@ impl ItemForm {
             entry_id: item.entry_id.as_str().to_owned(),
             kind: item.kind.name().to_owned(),
             folder: item.folder.as_str().to_owned(),
-            xml: original::write(item.kind.name(), &state),
+            xml: original::write(item.kind.name(), &state, 0),
             link: named.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
         }
     }
 
     fn state(&self) -> State {
-        original::read(&self.xml).unwrap_or_default()
+        original::read(&self.xml).unwrap_or_default().state
     }
 
     fn link(&self) -> LinkProperties {

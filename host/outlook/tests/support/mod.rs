@@ -101,6 +101,14 @@ impl Shared {
         }
     }
 
+    /// The answer of a store that knows what was sent and not what became of it.
+    fn as_sent(&self, mut item: Item, place: Option<PropertyValue>) -> Item {
+        if let (true, Some(place)) = (self.1.answers_as_sent, place) {
+            item.properties.insert(Property::Location, place);
+        }
+        item
+    }
+
     pub(crate) fn change_capabilities(
         &mut self,
         change: impl FnOnce(&mut offstage_outlook::Capabilities),
@@ -139,9 +147,10 @@ impl MailStore for Shared {
         if !self.1.custom_properties {
             new.link = LinkProperties::default();
         }
+        let sent = new.properties.get(&Property::Location).cloned();
         self.rewrite(new.properties.get_mut(&Property::Location));
         let made = self.with(|store| store.create(&new))?;
-        Ok(self.as_it_can(made))
+        Ok(self.as_sent(self.as_it_can(made), sent))
     }
     fn update(
         &mut self,
@@ -154,9 +163,10 @@ impl MailStore for Shared {
         if !self.1.custom_properties {
             patch.link = None;
         }
+        let sent = patch.properties.get(&Property::Location).cloned().flatten();
         self.rewrite(patch.properties.get_mut(&Property::Location).and_then(Option::as_mut));
         let written = self.with(|store| store.update(id, expected, &patch))?;
-        Ok(self.as_it_can(written))
+        Ok(self.as_sent(self.as_it_can(written), sent))
     }
     fn delete(
         &mut self,

@@ -321,6 +321,18 @@ impl SyncCache {
     ) -> Result<T, StoreError> {
         self.file.transaction(|tx| work(&mut CacheTx(tx)))
     }
+
+    /// As [`SyncCache::write`], for what would be found out again: it survives the end of the
+    /// process at once, and a loss of power when a later [`SyncCache::write`] has returned.
+    ///
+    /// # Errors
+    /// See [`SyncCache::write`].
+    pub fn write_unflushed<T>(
+        &mut self,
+        work: impl FnOnce(&mut CacheTx<'_, '_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.file.unflushed_transaction(|tx| work(&mut CacheTx(tx)))
+    }
 }
 
 /// The key under which an id is kept in EntryId.

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// The users; each one's password is its name.
-const USERS: [&str; 3] = ["reader", "engine", "other"];
+const USERS: [&str; 4] = ["reader", "engine", "other", "tied"];
 /// A collection of thousands takes Radicale minutes.
 const PATIENCE: Duration = Duration::from_secs(1_800);
 
@@ -80,7 +80,8 @@ impl Radicale {
 
     /// An address book and a calendar, each by one PUT.
     pub(super) fn seed(&self, user: &str, count: usize) -> Result<()> {
-        let cards: String = (0..count).map(|number| card(number, "First")).collect();
+        let cards: String =
+            (0..count).map(|number| card(number, first_name(number, count))).collect();
         self.put(user, "contacts/", "text/vcard", &cards)?;
         let mut events = String::from("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//EN\r\n");
         for number in 0..count {
@@ -146,7 +147,13 @@ impl Radicale {
         Ok(())
     }
 
-    fn put(&self, user: &str, path: &str, media: &'static str, text: &str) -> Result<()> {
+    pub(super) fn put(
+        &self,
+        user: &str,
+        path: &str,
+        media: &'static str,
+        text: &str,
+    ) -> Result<()> {
         self.send(user, "PUT", path, &[("content-type", media)], text.as_bytes()).map(drop)
     }
 
@@ -168,6 +175,11 @@ impl Radicale {
         ensure!(answer.status < 300, "{method} {path}: {}", answer.status);
         Ok(answer.body)
     }
+}
+
+/// The contacts that will change on the near side are the last ones.
+fn first_name(number: usize, count: usize) -> &'static str {
+    if number + super::CHANGES >= count { "Last" } else { "First" }
 }
 
 fn card(number: usize, first: &str) -> String {
@@ -221,9 +233,8 @@ impl Vdirsyncer {
     /// Contacts in the folder, to be uploaded; the last ones are named so that they can be told.
     pub(super) fn fill(&self, count: usize) -> Result<()> {
         for number in 0..count {
-            let first = if number + super::CHANGES >= count { "Last" } else { "First" };
             let path = self.folder.join(format!("contacts/{number}.vcf"));
-            std::fs::write(path, card(number, first))?;
+            std::fs::write(path, card(number, first_name(number, count)))?;
         }
         Ok(())
     }

@@ -66,6 +66,8 @@ impl EmbeddedStore {
             reports_deletions: false,
             sends_invitations: false,
             rewrites: false,
+            answers_as_sent: false,
+            quiet_ties: true,
         };
         Ok(Self { file, names, clock, capabilities, faults: Faults::default() })
     }

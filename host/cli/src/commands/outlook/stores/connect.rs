@@ -62,6 +62,8 @@ pub(crate) fn open(
             reports_deletions: false,
             sends_invitations: false,
             rewrites: false,
+            answers_as_sent: false,
+            quiet_ties: true,
         },
     }))
 }
