@@ -15,29 +15,41 @@ struct Program {
     packages: &'static [&'static str],
     /// Who needs it.
     why: &'static str,
+    /// Whether not every system has it: the test says that it is skipped.
+    may_be_missing: bool,
 }
 
 const PYTHON: Program = Program {
     check: &["python3", "-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))"],
     packages: &["python3", "python3-venv"],
     why: "the plug-ins in Python and the servers that tests talk to need Python 3.10 with venv",
+    may_be_missing: false,
 };
-/// Programs that Linux alone has.
-const OF_LINUX: [Program; 3] = [
+/// Programs that are wanted on Linux alone.
+const OF_LINUX: [Program; 4] = [
     Program {
         check: &["gdb", "--version"],
         packages: &["gdb"],
         why: "the tests of debugging attach gdb",
+        may_be_missing: false,
+    },
+    Program {
+        check: &["lldb-22", "--version"],
+        packages: &["lldb-22"],
+        why: "a test of debugging attaches lldb 22",
+        may_be_missing: true,
     },
     Program {
         check: &["dovecot", "--version"],
         packages: &["dovecot-imapd"],
         why: "the tests of the IMAP store start Dovecot",
+        may_be_missing: false,
     },
     Program {
         check: &["openssl", "version"],
         packages: &["openssl"],
         why: "the tests of the IMAP store make a certificate",
+        may_be_missing: false,
     },
 ];
 
@@ -69,6 +81,10 @@ impl Program {
             drop(command.status());
         }
         if self.is_there() {
+            return Ok(());
+        }
+        if self.may_be_missing {
+            println!("{}, and that is not there: it will be skipped", self.why);
             return Ok(());
         }
         bail!(

@@ -6,11 +6,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the right answer")]
 
 mod common;
-#[path = "common/gdb.rs"]
-mod gdb;
+#[path = "common/debugger.rs"]
+mod debugger;
 
 use common::{Place, Serving};
-use gdb::{Gdb, line_with, repository};
+use debugger::{Debugger, line_with, repository};
 use serde_json::Value as Json;
 
 const SOURCE: &str = "sample-plugins/account-rollup/src/lib.rs";
@@ -64,12 +64,14 @@ fn part<'a>(transcript: &'a str, from: &str, to: &str) -> &'a str {
 }
 
 #[track_caller]
+fn has(text: &str, wanted: &[&str]) {
+    for wanted in wanted {
+        assert!(text.contains(wanted), "no '{wanted}' in:\n{text}");
+    }
+}
+
+#[track_caller]
 fn check(transcript: &str) {
-    let has = |text: &str, wanted: &[&str]| {
-        for wanted in wanted {
-            assert!(text.contains(wanted), "no '{wanted}' in:\n{text}\nof:\n{transcript}");
-        }
-    };
     let sum = line_with(SOURCE, "value += opportunity");
     let guard = line_with(SOURCE, "if context.message_name == \"Delete\"");
     let target = line_with(SOURCE, "let target = context.target()?;");
@@ -126,7 +128,7 @@ fn gdb_stops_a_plug_in_in_an_offline_operation_and_in_a_playback() {
     device.good(&["go-offline"]);
     let (before, after) = look();
 
-    let mut gdb = Gdb::attach(pid(&device), &before, &after);
+    let mut gdb = Debugger::gdb(pid(&device), &before, &after);
     std::thread::scope(|scope| {
         let parent = format!("parentaccountid=account:{account}");
         let device = &device;
@@ -140,7 +142,7 @@ fn gdb_stops_a_plug_in_in_an_offline_operation_and_in_a_playback() {
     check_effects(&device, &account);
     drop(host);
 
-    let mut gdb = Gdb::attach(pid(&server), &before, &after);
+    let mut gdb = Debugger::gdb(pid(&server), &before, &after);
     std::thread::scope(|scope| {
         let device = &device;
         let played = scope.spawn(move || device.good(&["go-online"]));
@@ -149,6 +151,66 @@ fn gdb_stops_a_plug_in_in_an_offline_operation_and_in_a_playback() {
         assert_eq!(played.join().unwrap()["counts"]["applied"], 2);
     });
     check_effects(&server, &account);
+}
+
+/// lldb stops on the same line, shows arguments and locals, and steps. It has no printers for the
+/// SDK's types.
+#[test]
+fn lldb_stops_a_plug_in_where_its_package_allows() {
+    if !Debugger::has_lldb() {
+        eprintln!("SKIPPED: there is no lldb 22; `cargo xtask setup` installs it on Debian");
+        return;
+    }
+    let server = Place::new();
+    let _serving = server.serve(&["--dev", "--debug-plugins", PACKAGE]);
+    register(&server);
+    let account = server.make(&["account", "name=Alpine Bakery"]);
+    let parent = format!("parentaccountid=account:{account}");
+    let sell = |name| server.make(&["opportunity", name, "estimatedvalue=12.50", &parent]);
+    sell("name=Pumps");
+    let first = line_with(SOURCE, "let query = Query::new(\"account\")");
+    let sum = line_with(SOURCE, "value += opportunity");
+    let source = repository(SOURCE).canonicalize().unwrap();
+    let stop = |line| format!("breakpoint set --file {} --line {line}\n", source.display());
+    let mark = |text| format!("script print(\"-- {text}\", flush=True)\n");
+    let look = "frame info\nframe variable account\n";
+    let value = "frame info\nframe variable value\n";
+    let after = [
+        &mark("start"),
+        look,
+        "thread step-over\nframe info\n",
+        &mark("stepped"),
+        "process continue\n",
+        value,
+        "process continue\n",
+        value,
+        &mark("after"),
+    ];
+    let mut lldb = Debugger::lldb(pid(&server), &(stop(first) + &stop(sum)), &after.concat());
+    std::thread::scope(|scope| {
+        let sold = scope.spawn(|| sell("name=Ovens"));
+        lldb.wait_for("-- after");
+        let transcript = lldb.finish();
+        let stopped = part(&transcript, "-- start", "-- stepped");
+        has(
+            stopped,
+            &[
+                "account_rollup::recompute",
+                &format!("lib.rs:{first}:"),
+                "EntityReference>) account = (__ptr = ",
+                "stop reason = step over",
+                &format!("lib.rs:{}:", first + 1),
+            ],
+        );
+        // The loop's second turn has added 125 with one decimal digit (the scale is in the flags).
+        let (one, two) =
+            part(&transcript, "-- stepped", "-- after").rsplit_once(") value = ").unwrap();
+        has(one, &[&format!("lib.rs:{sum}:"), ") value = (flags = 0, hi = 0, lo = 0,"]);
+        has(two, &["(flags = 65536, hi = 0, lo = 125,"]);
+        sold.join().unwrap();
+    });
+    let row = server.good(&["get", "account", &account]);
+    assert_eq!(row["attributes"]["openvalue"], "25", "{row}");
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! Granted directories: what a path may be, what it may lead to, and what may be granted at all.
 
-use offstage_sandbox::{DirectoryError, FileError, FilePath, GrantedDirectory, PathError};
+use offstage_sandbox::{
+    DirectoryError, FileError, FilePath, GrantedDirectory, NAME_BYTES_MAX, PATH_BYTES_MAX,
+    PATH_NAMES_MAX, PathError,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -88,6 +91,23 @@ fn errors_say_what_is_wrong() {
     }
     assert_eq!(FilePath::parse(&"a/".repeat(20)), Err(PathError::NotNormal));
     assert_eq!(FilePath::parse(&"x".repeat(300)), Err(PathError::TooLong));
+}
+
+#[test]
+fn a_path_may_be_as_long_as_its_bounds_and_no_longer() {
+    let names = |count: usize, bytes: usize| vec!["x".repeat(bytes); count].join("/");
+    // 5 names with 4 slashes: 1,024 bytes.
+    let longest = names(5, 204);
+    assert_eq!(longest.len(), PATH_BYTES_MAX);
+    for text in [longest.clone(), names(PATH_NAMES_MAX, 1), names(1, NAME_BYTES_MAX)] {
+        assert_eq!(path(&text).to_string(), text);
+    }
+    for text in [longest + "x", names(PATH_NAMES_MAX + 1, 1), names(1, NAME_BYTES_MAX + 1)] {
+        assert_eq!(FilePath::parse(&text), Err(PathError::TooLong), "{text}");
+    }
+    // Windows makes short names of eight characters.
+    assert_eq!(FilePath::parse("abcdef~1"), Err(PathError::Reserved));
+    assert_eq!(path("abcdefg~1").as_str(), "abcdefg~1");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! is the ratio; absolute times of a shared machine drift. Never part of the tests.
 
 mod debugging;
+mod extism;
 mod floor;
 mod go_offline;
 mod incremental;
@@ -80,12 +81,13 @@ impl Setting {
 
 type Benchmark = fn(&Setting) -> Result<Vec<Line>>;
 
-const BENCHMARKS: [(&str, Benchmark); 11] = [
+const BENCHMARKS: [(&str, Benchmark); 12] = [
     ("offline-write", offline_write::run),
     ("playback", playback::run),
     ("go-offline", go_offline::run),
     ("incremental", incremental::run),
     ("plugin-call", plugin_call::run),
+    ("extism", extism::run),
     ("policy", policy::run),
     ("debugging", debugging::run),
     ("start", start::run),

@@ -15,22 +15,24 @@ use std::time::Duration;
 
 mod bare;
 
+pub(crate) use bare::Bare;
+
 pub(crate) const PLUGIN_TYPE: &str = "test.Script";
 /// One host call and one changed attribute.
-const SCRIPT: &str = "set description s:{now}";
+pub(crate) const SCRIPT: &str = "set description s:{now}";
 const TARGET: f64 = 1.5;
 
 /// Runs the benchmark.
 pub(crate) fn run(setting: &Setting) -> Result<Vec<Line>> {
     let count = setting.size(50, 5_000, 20_000);
     let bytes = world::script()?;
-    let bare = bare::Bare::new(&bytes)?;
+    let bare = Bare::new(&bytes)?;
     let sandbox = Sandbox::new(SandboxOptions::default())?;
     let plugin = sandbox.load(&bytes)?;
     let (mut product_rounds, mut floor_rounds) = (Rounds::default(), Rounds::default());
     for round in 0..=setting.rounds {
         let (floor, ()) = sample(|| (0..count).try_for_each(|_| bare.call(SCRIPT)))?;
-        let (product, ()) = sample(|| run_many(&sandbox, &plugin, count))?;
+        let (product, ()) = sample(|| run_many(&sandbox, &plugin, &limits(), count))?;
         // The first round warms the pool up.
         if round > 0 {
             floor_rounds.push(floor, count);
@@ -55,7 +57,8 @@ fn two_threads(
     for _ in 0..setting.rounds {
         let (time, ()) = sample(|| {
             std::thread::scope(|scope| {
-                let threads = [(); 2].map(|()| scope.spawn(|| run_many(sandbox, plugin, count)));
+                let threads =
+                    [(); 2].map(|()| scope.spawn(|| run_many(sandbox, plugin, &limits(), count)));
                 threads.into_iter().try_for_each(|thread| {
                     thread.join().unwrap_or_else(|_| Err(anyhow!("a thread panicked")))
                 })
@@ -70,7 +73,7 @@ fn two_threads(
 
 /// Calls with wasmtime alone.
 pub(crate) fn floor_rounds(setting: &Setting, component: &[u8], count: usize) -> Result<Rounds> {
-    let bare = bare::Bare::new(component)?;
+    let bare = Bare::new(component)?;
     let mut rounds = Rounds::default();
     for _ in 0..setting.rounds {
         rounds.push(sample(|| (0..count).try_for_each(|_| bare.call(SCRIPT)))?.0, count);
@@ -84,7 +87,7 @@ pub(crate) fn bare_call_us() -> Result<f64> {
     if let Some(&known) = COST.get() {
         return Ok(known);
     }
-    let bare = bare::Bare::new(&world::script()?)?;
+    let bare = Bare::new(&world::script()?)?;
     let count = 2_000;
     let mut rounds = Rounds::default();
     for _ in 0..5 {
@@ -93,11 +96,21 @@ pub(crate) fn bare_call_us() -> Result<f64> {
     Ok(*COST.get_or_init(|| rounds.cpu().median))
 }
 
-fn run_many(sandbox: &Sandbox, plugin: &Plugin, count: usize) -> Result<()> {
+/// The limits of the calls.
+pub(crate) fn limits() -> RunLimits {
+    RunLimits { wall_time: Duration::from_secs(60), ..RunLimits::default() }
+}
+
+/// Calls with the product.
+pub(crate) fn run_many(
+    sandbox: &Sandbox,
+    plugin: &Plugin,
+    limits: &RunLimits,
+    count: usize,
+) -> Result<()> {
     let context = context();
-    let limits = RunLimits { wall_time: Duration::from_secs(60), ..RunLimits::default() };
     for _ in 0..count {
-        let (_, run) = sandbox.run(plugin, PLUGIN_TYPE, &context, &limits, Answers);
+        let (_, run) = sandbox.run(plugin, PLUGIN_TYPE, &context, limits, Answers);
         ensure!(run.result.is_ok_and(|changes| changes.len() == 1), "the plug-in did nothing");
     }
     Ok(())

@@ -11,7 +11,7 @@ use wasmtime::{
 wasmtime::component::bindgen!({ path: "../../sdk/wit", world: "plugin" });
 
 /// A compiled component in an engine that is tuned for speed alone.
-pub(super) struct Bare {
+pub(crate) struct Bare {
     engine: Engine,
     pre: PluginPre<Nothing>,
 }
@@ -115,7 +115,7 @@ impl http::Host for Nothing {
 
 impl Bare {
     /// Compiles a component.
-    pub(super) fn new(bytes: &[u8]) -> Result<Self> {
+    pub(crate) fn new(bytes: &[u8]) -> Result<Self> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(16)
             .total_core_instances(128)
@@ -143,7 +143,7 @@ impl Bare {
     }
 
     /// Makes an instance and calls it once.
-    pub(super) fn call(&self, configuration: &str) -> Result<()> {
+    pub(crate) fn call(&self, configuration: &str) -> Result<()> {
         let mut store = Store::new(&self.engine, Nothing);
         let plugin = self.pre.instantiate(&mut store).map_err(plain)?;
         let context = context(configuration);
