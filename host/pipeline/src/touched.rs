@@ -278,3 +278,6 @@ impl<'a> Touched<'a> {
         self.capabilities.push(Capability::Table { table, verb, column });
     }
 }
+
+#[cfg(test)]
+mod tests;
