@@ -156,6 +156,7 @@ fn gdb_stops_a_plug_in_in_an_offline_operation_and_in_a_playback() {
 /// lldb stops on the same line, shows arguments and locals, and steps. It has no printers for the
 /// SDK's types.
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn lldb_stops_a_plug_in_where_its_package_allows() {
     if !Debugger::has_lldb() {
         eprintln!("SKIPPED: there is no lldb 22; `cargo xtask setup` installs it on Debian");
