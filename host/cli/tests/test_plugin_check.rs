@@ -375,3 +375,19 @@ fn what_cannot_be_checked_is_one_clear_error() {
         assert!(done.stdout.contains(message), "{arguments:?}: {done:?}");
     }
 }
+
+/// A request that no policy could grant ends the check before anything runs, and is named.
+#[test]
+fn a_request_that_cannot_be_granted_is_refused() {
+    let place = Place::new();
+    let requests = |origin: &str| json!([{ "http": origin, "reason": "a test" }]);
+    let steps = json!([{ "key": "checked", "message": "Create", "table": "letter", "stage": 40 }]);
+    let file = package(&place, &steps, &requests("https://127.0.0.1"));
+    let done = place.json(&["plugin", "check", &file]);
+    assert_eq!(done.exit, 7, "{done:?}");
+    assert!(done.stdout.contains("cannot be granted"), "{done:?}");
+    assert!(done.stdout.contains("127.0.0.1") && done.stdout.contains("address"), "{done:?}");
+    let file = package(&place, &steps, &requests("https://hooks.example.com"));
+    let done = place.json(&["plugin", "check", &file]);
+    assert_eq!(done.exit, 5, "the control: it is checked, and never used what it asks for");
+}

@@ -321,6 +321,9 @@ pub struct CapabilityDeclaration {
     /// Using the secret that the host has under this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
+    /// For a secret: the origins that it may be sent to, written as for `http`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
     /// Another value for this limit of a run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<String>,

@@ -92,11 +92,12 @@ fn url(http: &HttpRequest) -> Result<OutboundUrl, Fault> {
         .map_err(|error| refuse(format!("The URL is not usable: {error}.")))
 }
 
-/// What a request needs: the origin, and each secret.
+/// What a request needs: the origin, and each secret for it.
 fn capabilities<'a>(url: &OutboundUrl, http: &'a HttpRequest) -> Vec<Capability<'a>> {
     let secrets = http.headers.iter().filter_map(|header| header.secret.as_deref());
+    let secret = |name| Capability::Secret { name, to: Some(url.origin().clone()) };
     let origin = Capability::Http(url.origin().clone());
-    [origin].into_iter().chain(secrets.map(Capability::Secret)).collect()
+    [origin].into_iter().chain(secrets.map(secret)).collect()
 }
 
 /// Refuses a request that is none, or that `guard` does not allow.

@@ -96,7 +96,12 @@ const MATRIX: &[(&str, &str, &str, &str)] = &[
     ("files/remove", "remove-file shared a.txt", "file", "write:shared"),
     ("files/list", "list shared", "file", "read:shared"),
     ("http/enqueue", "http POST https://hooks.example.com/ x", "http", "https://hooks.example.com"),
-    ("http/enqueue", "http-secret https://hooks.example.com/ hooks-token", "secret", "hooks-token"),
+    (
+        "http/enqueue",
+        "http-secret https://hooks.example.com/ hooks-token",
+        "secret",
+        "hooks-token@https://hooks.example.com",
+    ),
 ];
 
 /// Host functions that reach nothing beyond the operation that runs, each with a script that calls it:
@@ -372,6 +377,56 @@ fn atk_e08_links_do_not_tell_whether_rows_exist() {
         let fault = told(&gone, EVERYTHING);
         assert_eq!(fault.code, code::OBJECT_DOES_NOT_EXIST, "{gone}: {fault}");
     }
+}
+
+/// Attack C14: a secret is for the origins that the policy says, whatever else a package may reach.
+/// Without any, it is for the one origin that the package is granted; of two, neither gets it.
+#[test]
+fn atk_c14_a_secret_is_for_its_origins_only() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let send = |host: &str| format!("http-secret https://{host}.example.com/ hooks-token");
+    let (hooks, other) =
+        ("{ http = \"https://hooks.example.com\" }", "{ http = \"https://other.example.com\" }");
+    let below = "{ http = \"https://*.example.com\" }";
+    let to = |origin: &str| {
+        format!("{{ secret = \"hooks-token\", origins = [\"https://{origin}.example.com\"] }}")
+    };
+    let bare = "{ secret = \"hooks-token\" }".to_owned();
+    let cases = [
+        (vec![hooks, other], to("hooks"), true, false),
+        (vec![hooks, other], to("other"), false, true),
+        (vec![hooks, other], to("*"), true, true),
+        (vec![hooks], bare.clone(), true, false),
+        (vec![hooks, hooks], bare.clone(), true, false),
+        (vec![hooks, other], bare.clone(), false, false),
+        (vec![below], bare, false, false),
+        (vec![hooks], to("other"), false, false),
+    ];
+    for (origins, secret, to_hooks, to_other) in cases {
+        let rules: Vec<String> = origins.iter().map(|o| (*o).to_owned()).chain([secret]).collect();
+        let policy = PolicyFile::grant_lines("test/*", "tests", &rules);
+        for (host, is_sent) in [("hooks", to_hooks), ("other", to_other)] {
+            let result = run(&world, &policy, "scripted", &send(host));
+            assert_eq!(result.is_ok(), is_sent, "{rules:?}, {host}: {result:?}");
+            let Err((fault, _)) = result else { continue };
+            assert_eq!(fault.code, code::PRIVILEGE_DENIED, "{rules:?}, {host}: {fault}");
+        }
+    }
+    // What a denial says to add is what helps, and what is denied for one origin is for that one.
+    let rules = [hooks.to_owned(), other.to_owned()];
+    let policy = PolicyFile::grant_lines("test/*", "tests", &rules);
+    let (_, records) = run(&world, &policy, "scripted", &send("other")).expect_err("denied");
+    assert_eq!(records[0].capability, "secret hooks-token@https://other.example.com");
+    let (_, lines) = records[0].remedy.split_once('\n').expect("the lines to add");
+    let policy = policy + lines;
+    run(&world, &policy, "scripted", &send("other")).unwrap_or_else(|(fault, _)| panic!("{fault}"));
+    run(&world, &policy, "scripted", &send("hooks")).expect_err("it is not for that one");
+    let both = PolicyFile::grant_lines("test/*", "tests", &[below.to_owned(), to("*")]);
+    let deny =
+        format!("\n[[deny]]\npackage = \"*\"\nreason = \"tests\"\ndeny = [{}]\n", to("other"));
+    run(&world, &(both.clone() + &deny), "scripted", &send("other")).expect_err("denied");
+    run(&world, &(both + &deny), "scripted", &send("hooks")).unwrap_or_else(|(f, _)| panic!("{f}"));
 }
 
 /// Going on after a denial fails the request, and a denial that is repeated is one record.

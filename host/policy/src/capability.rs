@@ -112,8 +112,13 @@ pub enum Capability<'a> {
     },
     /// Sending HTTP requests to an origin.
     Http(Origin),
-    /// Using a secret, given by its name.
-    Secret(&'a str),
+    /// Having a secret sent.
+    Secret {
+        /// Its name.
+        name: &'a str,
+        /// The origin that it is sent to; `None`: anywhere at all.
+        to: Option<Origin>,
+    },
 }
 
 impl<'a> Capability<'a> {
@@ -136,14 +141,14 @@ impl<'a> Capability<'a> {
             Self::Impersonate(_) => "impersonate",
             Self::File { .. } => "file",
             Self::Http(_) => "http",
-            Self::Secret(_) => "secret",
+            Self::Secret { .. } => "secret",
         }
     }
 
     /// Reads what [`Capability::kind`] and [`Capability::resource`] wrote: `table` with
     /// `read:contact.fullname`, `read:contact` or `read:contact.*`; `message` with its name;
     /// `impersonate` with a user id; `file` with `write:reports`; `http` with an origin; `secret`
-    /// with its name.
+    /// with its name, or with `name@https://example.com`.
     ///
     /// # Errors
     /// What is wrong with the words, as a sentence.
@@ -174,7 +179,13 @@ impl<'a> Capability<'a> {
                 Ok(Self::File { directory, access })
             }
             "http" => Ok(Self::Http(Origin::parse(resource).map_err(|e| e.to_string())?)),
-            "secret" => Ok(Self::Secret(resource)),
+            "secret" => match resource.split_once('@') {
+                None => Ok(Self::Secret { name: resource, to: None }),
+                Some((name, origin)) => {
+                    let to = Some(Origin::parse(origin).map_err(|e| e.to_string())?);
+                    Ok(Self::Secret { name, to })
+                }
+            },
             _ => Err(format!("'{kind}' is none of {}", Self::KINDS.join(", "))),
         }
     }
@@ -191,9 +202,9 @@ impl<'a> Capability<'a> {
                     Column::Named(column) => format!("{verb}:{table}.{column}"),
                 }
             }
-            Self::Message(name) | Self::Impersonate(name) | Self::Secret(name) => {
-                (*name).to_owned()
-            }
+            Self::Message(name) | Self::Impersonate(name) => (*name).to_owned(),
+            Self::Secret { name, to: None } => (*name).to_owned(),
+            Self::Secret { name, to: Some(origin) } => format!("{name}@{origin}"),
             Self::File { directory, access } => format!("{}:{directory}", access.name()),
             Self::Http(origin) => origin.to_string(),
         }
@@ -218,7 +229,11 @@ impl<'a> Capability<'a> {
                 format!("{{ directory = {}, access = [\"{}\"] }}", quoted(directory), access.name())
             }
             Self::Http(origin) => format!("{{ http = {} }}", quoted(&origin.to_string())),
-            Self::Secret(name) => format!("{{ secret = {} }}", quoted(name)),
+            Self::Secret { name, to: None } => format!("{{ secret = {} }}", quoted(name)),
+            Self::Secret { name, to: Some(origin) } => {
+                let origin = quoted(&origin.to_string());
+                format!("{{ secret = {}, origins = [{origin}] }}", quoted(name))
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ pub use permissions::{
 pub use policy_file::{Deny, Directory, Grant, POLICY_FILE_BYTES_MAX, PolicyFile};
 pub use publisher::{Ceiling, Publisher};
 pub use registration::{Registration, RegistrationDenial};
-pub use request::{questions, rule_line};
+pub use request::{grant_line, questions, rule_line};
 pub use rule::RuleError;
 pub use set::{CapabilitySet, PROTECTED_COLUMNS, Quota, Rule};
 pub use trust::{Minimum, PINS_MAX, Pin, Revoked, TRUST_FILE_BYTES_MAX, TrustFile};

@@ -132,6 +132,11 @@ impl OriginPattern {
         Origin { host: format!("{front}{}", self.origin.host), ..self.origin.clone() }
     }
 
+    /// The origin, for a rule that is about one only.
+    pub(crate) fn only(&self) -> Option<&Origin> {
+        (!self.below).then_some(&self.origin)
+    }
+
     /// Whether the rule is about this origin.
     #[must_use]
     pub fn matches(&self, origin: &Origin) -> bool {

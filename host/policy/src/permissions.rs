@@ -131,6 +131,7 @@ impl Permissions {
                 granted.extend(&grant.allow);
             }
         }
+        granted.tie_secrets();
         let mut denied = CapabilitySet::default();
         for deny in policy.denies().iter().filter(|deny| deny.package.matches(holder.package)) {
             denied.extend(&deny.deny);

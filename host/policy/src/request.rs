@@ -4,7 +4,8 @@
 
 use crate::rule::Subject;
 use crate::{Capability, Column, FileAccess, OriginPattern, RuleError, Verb};
-use offstage_model::registration::CapabilityDeclaration;
+use offstage_model::registration::{CapabilityDeclaration, PackageDeclaration};
+use std::collections::BTreeSet;
 
 /// What a written capability is about, one question each. A wildcard stays one: the question is
 /// whether all of it is allowed. A limit is no question.
@@ -30,7 +31,12 @@ pub fn questions(declaration: &CapabilityDeclaration) -> Result<Vec<Capability<'
     }
     questions.extend(declaration.message.as_deref().map(Capability::Message));
     questions.extend(declaration.impersonate.as_deref().map(Capability::Impersonate));
-    questions.extend(declaration.secret.as_deref().map(Capability::Secret));
+    if let Some(name) = declaration.secret.as_deref() {
+        let origins = declaration.origins.iter().filter_map(|o| OriginPattern::parse(o).ok());
+        let to: Vec<_> = origins.map(|pattern| Some(pattern.as_question())).collect();
+        let anywhere = to.is_empty().then_some(None);
+        questions.extend(to.into_iter().chain(anywhere).map(|to| Capability::Secret { name, to }));
+    }
     if let Some(directory) = declaration.directory.as_deref() {
         let access = declaration.access.iter().filter_map(|access| FileAccess::of(access));
         questions.extend(access.map(|access| Capability::File { directory, access }));
@@ -38,6 +44,20 @@ pub fn questions(declaration: &CapabilityDeclaration) -> Result<Vec<Capability<'
     let origin = declaration.http.as_deref().and_then(|text| OriginPattern::parse(text).ok());
     questions.extend(origin.map(|pattern| Capability::Http(pattern.as_question())));
     Ok(questions)
+}
+
+/// The rule that grants all that `request`, one of `package`, asks for, as an item of a grant. A secret
+/// is asked for by its name; the grant writes out where it may be sent: the origins that the package
+/// asks for beside it.
+#[must_use]
+pub fn grant_line(package: &PackageDeclaration, request: &CapabilityDeclaration) -> String {
+    let mut rule = request.clone();
+    if rule.secret.is_some() && rule.origins.is_empty() {
+        let origins: BTreeSet<&String> =
+            package.all_requests().filter_map(|other| other.http.as_ref()).collect();
+        rule.origins = origins.into_iter().cloned().collect();
+    }
+    rule_line(&rule)
 }
 
 /// A written capability as an inline table of TOML, without its reason: an item of a grant.
@@ -61,6 +81,7 @@ pub fn rule_line(declaration: &CapabilityDeclaration) -> String {
         ("verbs", &declaration.verbs),
         ("columns", &declaration.columns),
         ("access", &declaration.access),
+        ("origins", &declaration.origins),
     ];
     let numbers = [
         ("bytes_max", declaration.bytes_max),

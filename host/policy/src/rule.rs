@@ -85,7 +85,7 @@ pub(crate) enum Subject {
     Impersonate(String),
     Directory(DirectoryRule),
     Http(OriginPattern),
-    Secret(String),
+    Secret { name: String, origins: Vec<OriginPattern> },
     Limit { limit: Limit, value: u64 },
 }
 
@@ -123,15 +123,11 @@ impl Subject {
                 bytes_max: declaration.bytes_max,
                 files_max: declaration.files_max,
             }),
-            "http" => {
-                let origin = text(&declaration.http);
-                let pattern = OriginPattern::parse(&origin);
-                Self::Http(pattern.map_err(|error| RuleError::Origin {
-                    origin: origin.chars().take(NAME_BYTES_MAX).collect(),
-                    reason: error.to_string(),
-                })?)
-            }
-            "secret" => Self::Secret(name(&text(&declaration.secret), "name of a secret")?),
+            "http" => Self::Http(origin(&text(&declaration.http))?),
+            "secret" => Self::Secret {
+                name: name(&text(&declaration.secret), "name of a secret")?,
+                origins: declaration.origins.iter().map(|o| origin(o)).collect::<Result<_, _>>()?,
+            },
             _ => {
                 let word = text(&declaration.limit);
                 let known = Limit::ALL.map(Limit::name).join(", ");
@@ -169,12 +165,20 @@ fn stray(declaration: &CapabilityDeclaration, kind: &'static str) -> Result<(), 
         ("access", "directory", !declaration.access.is_empty()),
         ("bytes_max", "directory", declaration.bytes_max.is_some()),
         ("files_max", "directory", declaration.files_max.is_some()),
+        ("origins", "secret", !declaration.origins.is_empty()),
         ("value", "limit", declaration.value.is_some()),
     ];
     match keys.iter().find(|(_, owner, present)| *present && *owner != kind) {
         Some((key, ..)) => Err(RuleError::Stray { key, kind }),
         None => Ok(()),
     }
+}
+
+fn origin(text: &str) -> Result<OriginPattern, RuleError> {
+    OriginPattern::parse(text).map_err(|error| RuleError::Origin {
+        origin: text.chars().take(NAME_BYTES_MAX).collect(),
+        reason: error.to_string(),
+    })
 }
 
 fn words<T: Ord>(

@@ -5,7 +5,7 @@
 //! sets; `permissions` does.
 
 use crate::rule::{ANY, Columns, Subject};
-use crate::{Capability, Column, FileAccess, Limit, OriginPattern, RuleError, Verb};
+use crate::{Capability, Column, FileAccess, Limit, Origin, OriginPattern, RuleError, Verb};
 use offstage_model::registration::CapabilityDeclaration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub struct CapabilitySet {
     users: BTreeMap<String, Arc<Rule>>,
     directories: BTreeMap<String, Vec<FileRule>>,
     origins: Vec<(OriginPattern, Arc<Rule>)>,
-    secrets: BTreeMap<String, Arc<Rule>>,
+    secrets: BTreeMap<String, Vec<SecretRule>>,
     limits: BTreeMap<Limit, (u64, Arc<Rule>)>,
 }
 
@@ -48,6 +48,13 @@ struct FileRule {
     access: BTreeSet<FileAccess>,
     bytes_max: Option<u64>,
     files_max: Option<u64>,
+    rule: Arc<Rule>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct SecretRule {
+    /// Where it may be sent; `None`: the rule does not say.
+    origins: Option<Vec<OriginPattern>>,
     rule: Arc<Rule>,
 }
 
@@ -109,8 +116,9 @@ impl CapabilitySet {
                 self.directories.entry(directory.name).or_default().push(file);
             }
             Subject::Http(pattern) => self.origins.push((pattern, rule)),
-            Subject::Secret(name) => {
-                self.secrets.entry(name).or_insert(rule);
+            Subject::Secret { name, origins } => {
+                let origins = (!origins.is_empty()).then_some(origins);
+                self.secrets.entry(name).or_default().push(SecretRule { origins, rule });
             }
             Subject::Limit { limit, value } => {
                 self.add_limit(limit, value, rule);
@@ -123,15 +131,14 @@ impl CapabilitySet {
         for (table, rules) in &other.tables {
             self.tables.entry(table.clone()).or_default().extend(rules.iter().cloned());
         }
-        let named = [
-            (&mut self.messages, &other.messages),
-            (&mut self.users, &other.users),
-            (&mut self.secrets, &other.secrets),
-        ];
+        let named = [(&mut self.messages, &other.messages), (&mut self.users, &other.users)];
         for (own, more) in named {
             for (name, rule) in more {
                 own.entry(name.clone()).or_insert_with(|| Arc::clone(rule));
             }
+        }
+        for (name, rules) in &other.secrets {
+            self.secrets.entry(name.clone()).or_default().extend(rules.iter().cloned());
         }
         for (name, rules) in &other.directories {
             self.directories.entry(name.clone()).or_default().extend(rules.iter().cloned());
@@ -148,23 +155,43 @@ impl CapabilitySet {
         }
     }
 
+    /// Ties each secret whose rule names no origin to the one that this set is about. Without just one,
+    /// nobody said which of them may see the secret, so none does.
+    pub(crate) fn tie_secrets(&mut self) {
+        let mut only: Vec<OriginPattern> = Vec::new();
+        for (pattern, _) in &self.origins {
+            if !only.contains(pattern) {
+                only.push(pattern.clone());
+            }
+        }
+        if only.len() != 1 || only.iter().any(|pattern| pattern.only().is_none()) {
+            only.clear();
+        }
+        for rule in self.secrets.values_mut().flatten() {
+            rule.origins.get_or_insert_with(|| only.clone());
+        }
+    }
+
     /// The rule that allows `capability`, when this is a set of what is allowed.
     #[must_use]
     pub fn covers(&self, capability: &Capability<'_>) -> Option<&Rule> {
-        self.find(capability, |rule, verb, column| rule.covers(verb, column))
+        let secret = |rule: &SecretRule, to: Option<&Origin>| rule.covers(to);
+        self.find(capability, |rule, verb, column| rule.covers(verb, column), secret)
     }
 
     /// The rule that forbids `capability`, when this is a set of what is forbidden: also one that
     /// is about a part of it only.
     #[must_use]
     pub fn touches(&self, capability: &Capability<'_>) -> Option<&Rule> {
-        self.find(capability, |rule, verb, column| rule.touches(verb, column))
+        let secret = |rule: &SecretRule, to: Option<&Origin>| rule.touches(to);
+        self.find(capability, |rule, verb, column| rule.touches(verb, column), secret)
     }
 
     fn find(
         &self,
         capability: &Capability<'_>,
         about: impl Fn(&TableRule, Verb, Column<'_>) -> bool,
+        about_secret: impl Fn(&SecretRule, Option<&Origin>) -> bool,
     ) -> Option<&Rule> {
         match capability {
             Capability::Table { table, verb, column } => self
@@ -184,7 +211,12 @@ impl CapabilitySet {
                 .iter()
                 .find(|(pattern, _)| pattern.matches(origin))
                 .map(|(_, rule)| &**rule),
-            Capability::Secret(name) => self.secrets.get(*name).map(|rule| &**rule),
+            Capability::Secret { name, to } => self
+                .secrets
+                .get(*name)?
+                .iter()
+                .find(|rule| about_secret(rule, to.as_ref()))
+                .map(|rule| &*rule.rule),
         }
     }
 
@@ -222,6 +254,26 @@ impl CapabilitySet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+impl SecretRule {
+    /// Whether it lets the secret go there; without a destination, whether it lets it go anywhere.
+    fn covers(&self, to: Option<&Origin>) -> bool {
+        match (&self.origins, to) {
+            (None, _) => true,
+            (Some(origins), None) => !origins.is_empty(),
+            (Some(origins), Some(to)) => origins.iter().any(|pattern| pattern.matches(to)),
+        }
+    }
+
+    /// Whether it forbids that; a rule about some origins leaves the others.
+    fn touches(&self, to: Option<&Origin>) -> bool {
+        match (&self.origins, to) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(origins), Some(to)) => origins.iter().any(|pattern| pattern.matches(to)),
+        }
     }
 }
 

@@ -67,7 +67,7 @@ impl<'a> Source<'a> {
             let subject = Subject::of(item.get_ref()).map_err(|error| {
                 let hint = "A capability is one of { table = \"…\", verbs = […], columns = […] }, \
                             { message = \"…\" }, { impersonate = \"…\" }, { directory = \"…\", \
-                            access = […] }, { http = \"https://…\" }, { secret = \"…\" } and \
+                            access = […] }, { http = \"https://…\" }, { secret = \"…\", origins = […] } and \
                             { limit = \"…\", value = … }.";
                 self.error(item.span(), error.to_string(), hint)
             })?;

@@ -37,7 +37,7 @@ fn a_list_may_have_so_many_items() {
         policy(&PolicyFile::grant_lines("acme/x", "a test", &rules))
     };
     let granted = rules(CAPABILITIES_MAX).expect("so many are taken");
-    let last = offstage_policy::Capability::Secret("s999");
+    let last = offstage_policy::Capability::Secret { name: "s999", to: None };
     assert!(granted.grants()[0].allow.covers(&last).is_some(), "the last one counts too");
     assert!(rules(CAPABILITIES_MAX + 1).is_err());
 }

@@ -57,7 +57,9 @@ allow = [ { secret = "a", reason = "For mail." }, { secret = "b" } ]
 "#;
     let policy = parse(text).expect("a policy");
     let allow = &policy.grants()[0].allow;
-    let reason = |name| allow.covers(&Capability::Secret(name)).map(|rule| rule.reason.as_str());
+    let reason = |name| {
+        allow.covers(&Capability::Secret { name, to: None }).map(|rule| rule.reason.as_str())
+    };
     assert_eq!((reason("a"), reason("b")), (Some("For mail."), Some("Contract.")));
 }
 
@@ -72,7 +74,8 @@ fn a_denial_names_the_file_to_add_to_or_says_that_it_has_no_name() {
         let policy = PolicyFile::parse("", file).expect("an empty policy");
         let holder = Holder { package: "acme/x", publisher: None, ceiling: None };
         let permissions = Permissions::new(&policy, &holder, [&request]).expect("permissions");
-        let PolicyDecision::Denied(denial) = permissions.decide(&Capability::Secret("a")) else {
+        let question = Capability::Secret { name: "a", to: None };
+        let PolicyDecision::Denied(denial) = permissions.decide(&question) else {
             panic!("nothing is granted");
         };
         assert!(denial.remedy.starts_with(&format!("Add to {named}:")), "{}", denial.remedy);

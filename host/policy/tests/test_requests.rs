@@ -17,7 +17,7 @@ fn declaration(text: &str) -> CapabilityDeclaration {
 }
 
 /// A request, the rule that grants it, and the questions that it is about.
-const CASES: [(&str, &str, &[&str]); 12] = [
+const CASES: [(&str, &str, &[&str]); 13] = [
     (
         r#"{ table = "task", verbs = ["create", "delete"], columns = ["subject", "*"], reason = "r" }"#,
         r#"{ table = "task", verbs = ["create", "delete"], columns = ["subject", "*"] }"#,
@@ -61,6 +61,11 @@ const CASES: [(&str, &str, &[&str]); 12] = [
         &["http https://*.example.com:444"],
     ),
     (r#"{ secret = "smtp" }"#, r#"{ secret = "smtp" }"#, &["secret smtp"]),
+    (
+        r#"{ secret = "smtp", origins = ["https://a.example.com", "https://b.example.com:444"] }"#,
+        r#"{ secret = "smtp", origins = ["https://a.example.com", "https://b.example.com:444"] }"#,
+        &["secret smtp@https://a.example.com", "secret smtp@https://b.example.com:444"],
+    ),
     (r#"{ limit = "fuel", value = 5 }"#, r#"{ limit = "fuel", value = 5 }"#, &[]),
 ];
 

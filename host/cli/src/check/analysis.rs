@@ -27,7 +27,6 @@ pub(crate) struct Seen<'a> {
     pub(crate) sample: &'a Sample,
     pub(crate) plugin: &'a Plugin,
     pub(crate) passed: &'a Passed,
-    pub(crate) ungranted: &'a [(String, String)],
 }
 
 /// The report of a pass, not judged yet.
@@ -47,7 +46,7 @@ pub(crate) fn report(seen: &Seen<'_>) -> Report {
         sources: sources(seen),
         effects: effects(seen),
         modes: Vec::new(),
-        capabilities: capability::seen(declaration, &heard.used, seen.ungranted),
+        capabilities: capability::seen(declaration, &heard.used),
         denials: denials(&heard.denied),
         cost: cost(&seen.passed.captures),
         time_percent: time_percent(seen.passed),

@@ -5,34 +5,18 @@
 use super::GRANTED;
 use super::report::CapabilitySeen;
 use super::watch::Named;
+use crate::error::CliError;
+use crate::exit::Exit;
 use offstage_model::registration::{CapabilityDeclaration, PackageDeclaration};
-use offstage_policy::{Capability, CapabilitySet, PolicyFile, questions, rule_line};
+use offstage_policy::{Capability, CapabilitySet, PolicyFile, grant_line, questions, rule_line};
 use std::collections::BTreeSet;
 
-/// A policy for a check.
-pub(crate) struct Granted {
-    pub(crate) policy: PolicyFile,
-    /// Requests that cannot be granted here, with the reason.
-    pub(crate) ungranted: Vec<(String, String)>,
-}
-
-/// Grants what a package requests, as far as that is possible without knowing the operator's
-/// directories and secrets.
-pub(crate) fn grant_requested(declaration: &PackageDeclaration) -> Granted {
-    let parse = |rules: &[String]| {
-        let lines = PolicyFile::grant_lines(&declaration.package, "it is checked", rules);
-        PolicyFile::parse(&lines, GRANTED)
-    };
-    let (mut rules, mut ungranted) = (Vec::new(), Vec::new());
-    for request in declaration.all_requests() {
-        let rule = rule_line(request);
-        match parse(std::slice::from_ref(&rule)) {
-            Ok(_) => rules.push(rule),
-            Err(error) => ungranted.push((rule, error.reason.clone())),
-        }
-    }
+/// A policy that grants what a package requests, wherever the operator's directories are.
+pub(crate) fn grant_requested(declaration: &PackageDeclaration) -> Result<PolicyFile, CliError> {
+    let requests = declaration.all_requests();
+    let rules: Vec<String> = requests.map(|request| grant_line(declaration, request)).collect();
     if rules.is_empty() {
-        return Granted { policy: PolicyFile::missing(GRANTED), ungranted };
+        return Ok(PolicyFile::missing(GRANTED));
     }
     let mut lines = PolicyFile::grant_lines(&declaration.package, "it is checked", &rules);
     let directories: BTreeSet<&str> =
@@ -41,22 +25,22 @@ pub(crate) fn grant_requested(declaration: &PackageDeclaration) -> Granted {
         // Each pass puts it somewhere.
         lines.push_str(&format!("\n[[directory]]\nname = {name:?}\npath = \"/{name}\"\n"));
     }
-    let policy = PolicyFile::parse(&lines, GRANTED);
-    Granted { policy: policy.unwrap_or_else(|_| PolicyFile::missing(GRANTED)), ungranted }
+    PolicyFile::parse(&lines, GRANTED).map_err(|error| {
+        let package = &declaration.package;
+        let text = format!("What '{package}' requests cannot be granted: {}.", error.reason);
+        CliError::new(Exit::Denied, text).hint("The package's author must correct its requests.")
+    })
 }
 
 /// Each request with what of it was used.
 pub(crate) fn seen(
     declaration: &PackageDeclaration,
     used: &BTreeSet<Named>,
-    ungranted: &[(String, String)],
 ) -> Vec<CapabilitySeen> {
     let used: Vec<Capability<'_>> =
         used.iter().filter_map(|(kind, resource)| Capability::parse(kind, resource).ok()).collect();
     let of = |request: &CapabilityDeclaration| {
         let rule = rule_line(request);
-        let ungranted =
-            ungranted.iter().find(|(other, _)| *other == rule).map(|(_, reason)| reason.clone());
         let questions = questions(request).unwrap_or_default();
         let unused: Vec<String> = questions
             .iter()
@@ -69,7 +53,6 @@ pub(crate) fn seen(
             // A limit is taken by every run.
             used: questions.is_empty() || unused.len() < questions.len(),
             unused,
-            ungranted,
         }
     };
     declaration.all_requests().map(of).collect()

@@ -200,11 +200,6 @@ fn capabilities(report: &Report) -> Judgement {
     let requests = times(report.capabilities.len(), "request", "requests");
     let unused: Vec<&str> =
         report.capabilities.iter().flat_map(|seen| &seen.unused).map(String::as_str).collect();
-    let ungranted = report.capabilities.iter().filter(|seen| seen.ungranted.is_some()).count();
-    if ungranted > 0 {
-        let text = format!("{ungranted} of {requests} cannot be granted in a check.");
-        return judgement(area, Severity::Look, text);
-    }
     match (report.capabilities.len(), unused.len()) {
         (0, _) => judgement(area, Severity::Good, "It requests nothing and needed nothing."),
         (_, 0) => judgement(area, Severity::Good, format!("{requests}, and all was used.")),

@@ -59,19 +59,16 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<Report, CliError> {
     let declaration = &content.declaration;
     let sandbox = Sandbox::new(SandboxOptions::default()).map_err(|e| CliError::from(e.fault()))?;
     let plugin = sandbox.load(content.component).map_err(|error| CliError::from(error.fault()))?;
-    let granted = match subject.policy {
-        Some(file) => capability::Granted {
-            policy: crate::policy_file::parse(&file.0, &file.read_text()?)?,
-            ungranted: Vec::new(),
-        },
-        None => capability::grant_requested(declaration),
+    let policy = match subject.policy {
+        Some(file) => crate::policy_file::parse(&file.0, &file.read_text()?)?,
+        None => capability::grant_requested(declaration)?,
     };
     let setup = Setup {
         sandbox: Arc::new(sandbox),
         bytes: bytes.clone(),
         package: declaration.package.clone(),
         trust: pinned(&content)?,
-        policy: granted.policy,
+        policy,
         tables: tables(subject.tables)?,
         folder: tempfile::tempdir()
             .map_err(|error| CliError::file("make", &std::env::temp_dir(), &error))?,
@@ -88,7 +85,6 @@ pub(crate) fn check(subject: &Subject<'_>) -> Result<Report, CliError> {
         sample: &sample,
         plugin: &plugin,
         passed: &declared,
-        ungranted: &granted.ungranted,
     });
     if report.violations.is_empty() {
         report.modes = modes(&setup, &sample, &content)?;

@@ -183,9 +183,6 @@ pub(crate) struct CapabilitySeen {
     pub(crate) used: bool,
     /// What of it was not.
     pub(crate) unused: Vec<String>,
-    /// It cannot be granted in a check, for this reason.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) ungranted: Option<String>,
 }
 
 /// Something that the package tried and may not do.

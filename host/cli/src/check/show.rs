@@ -145,11 +145,10 @@ fn capabilities(report: &Report, output: Output) -> Output {
         .capabilities
         .iter()
         .map(|seen| {
-            let used = match (&seen.ungranted, seen.used, seen.unused.as_slice()) {
-                (Some(reason), ..) => format!("not granted here: {reason}"),
-                (None, true, []) => "all of it".to_owned(),
-                (None, true, unused) => format!("not {}", unused.join(", ")),
-                (None, false, _) => "nothing of it".to_owned(),
+            let used = match (seen.used, seen.unused.as_slice()) {
+                (true, []) => "all of it".to_owned(),
+                (true, unused) => format!("not {}", unused.join(", ")),
+                (false, _) => "nothing of it".to_owned(),
             };
             vec![seen.request.clone(), seen.reason.clone(), used]
         })

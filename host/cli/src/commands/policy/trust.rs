@@ -8,7 +8,7 @@ use crate::values::FileArgument;
 use crate::workspace::Workspace;
 use crate::{policy_file, trust};
 use clap::{Subcommand, ValueEnum};
-use offstage_policy::{Decision, rule_line};
+use offstage_policy::{Decision, grant_line};
 use offstage_sandbox::PackageFile;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -111,7 +111,7 @@ fn grant_missing(
     let asked = asked(workspace, content)?;
     let mut lines: Vec<String> = Vec::new();
     for (request, asked) in content.declaration.all_requests().zip(&asked) {
-        let line = rule_line(request);
+        let line = grant_line(&content.declaration, request);
         if !asked.allowed && !lines.contains(&line) {
             lines.push(line);
         }
