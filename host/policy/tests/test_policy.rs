@@ -219,6 +219,12 @@ fn atk_e02_what_is_not_a_policy_is_refused_with_its_line_and_a_hint() {
         (grant("{ message = \"setstate\" }"), 5, "'setstate' is none of SetState"),
         (grant("{ message = \"A\", columns = [\"a\"] }"), 5, "'columns' does not belong"),
         (grant("{ message = \"A\", value = 3 }"), 5, "'value' does not belong"),
+        (
+            grant("{ message = \"A\", origins = [\"https://a.example.com\"] }"),
+            5,
+            "'origins' does not belong",
+        ),
+        (grant("{ secret = \"a\", origins = [\"a.example.com\"] }"), 5, "is not an HTTP origin"),
         (grant("{ message = \"A\", bytes_max = 3 }"), 5, "'bytes_max' does not belong"),
         (grant("{ message = \"A\", files_max = 3 }"), 5, "'files_max' does not belong"),
         (grant("{ message = \"A\", access = [\"read\"] }"), 5, "'access' does not belong"),
