@@ -77,11 +77,21 @@ impl Engine {
     ) -> Result<ActionAnswer, EngineError> {
         let item = self.one(id)?;
         let mapping = self.pair_of(id)?.filter(|mapping| mapping.linked);
-        if mapping.is_none() && item.link.crm_id.is_none() {
+        let pending = item.link.state == Some(LinkState::Pending);
+        if mapping.is_none() && item.link.crm_id.is_none() && !pending {
             let text = format!("The item {id} is not tracked.");
             return Err(Fault::new(code::WRONG_STATE, text).into());
         }
         match mapping {
+            // The mark cannot carry that wish, and must not lose it.
+            None if delete && !pending => {
+                let text = format!("The item {id} is kept in step by another client.");
+                return Err(Fault::new(code::WRONG_STATE, text)
+                    .hint("Un-track it without deleting the record, or do it on that client.")
+                    .into());
+            }
+            // It was to be tracked, and is not yet: the wish is taken back.
+            None if item.link.crm_id.is_none() => self.mark(&item, LinkProperties::default())?,
             Some(mapping) => {
                 let code = if delete { ChangeCode::UntrackAndDelete } else { ChangeCode::Untrack };
                 let ticks = FileTime::from(self.clock.now()).0;

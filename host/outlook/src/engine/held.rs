@@ -84,10 +84,23 @@ impl Engine {
                 .hint("`offstage outlook held list` shows why each one waits.")
                 .into());
         };
+        let object_type = mapping.object_type;
+        let taken = self.cache.write(|tx| tx.mapping(MappingKey::Record(found.id, object_type)))?;
+        if let Some(other) = taken.filter(|other| other.linked && other.entry_id.is_some()) {
+            let text =
+                format!("The record {found} is tied to another item, pair {}.", other.map_id);
+            return Err(Fault::new(code::WRONG_STATE, text)
+                .hint("Un-track that item first, or let this one have a record of its own: `offstage outlook held release`.")
+                .into());
+        }
         mapping.crm_id = found.id;
         change.held = None;
         change.reason = None;
         self.cache.write(|tx| {
+            // What was left of a pair that has no item.
+            if let Some(other) = tx.mapping(MappingKey::Record(found.id, object_type))? {
+                tx.forget(other.map_id)?;
+            }
             tx.put_mapping(&mapping)?;
             tx.put_change(&change)
         })?;

@@ -7,7 +7,7 @@ use super::crash::crash_point;
 use super::left_alone::LeftAloneView;
 use super::report::{PairReport, Report, Word};
 use super::{Engine, EngineError, Run};
-use crate::item::{EntryId, FileTime, Folder, Item, ItemKind};
+use crate::item::{EntryId, FileTime, Folder, FolderId, Item, ItemKind};
 use crate::link::{LinkProperties, LinkState};
 use crate::mail_store::{ItemPatch, NotificationKind, Presence, ScanMark, ScanRow};
 use crate::mapping::{TABLES, of_kind, of_object_type};
@@ -208,7 +208,11 @@ fn note_row(
 ) -> Result<(), StoreError> {
     let entry_id = seen.row.entry_id.as_str();
     if let Some(mapping) = tx.mapping(MappingKey::Item(entry_id))? {
-        return note_known(tx, mapping, seen, ticks);
+        let link = (seen.link.state, seen.link.crm_id);
+        if !is_tied_elsewhere(&mapping, link) {
+            return note_known(tx, mapping, seen, ticks);
+        }
+        tx.forget(mapping.map_id)?;
     }
     match (seen.link.state, seen.link.crm_id) {
         (Some(LinkState::Pending), crm_id) => {
@@ -217,7 +221,7 @@ fn note_row(
             let object_type = of_kind(folder.kind).object_type;
             let mut mapping =
                 known.unwrap_or_else(|| Mapping::new(crm_id.unwrap_or(fresh), object_type));
-            attach(&mut mapping, folder, entry_id);
+            attach(&mut mapping, &folder.id, entry_id);
             mapping.manual = true;
             note(tx, &mapping, ChangeCode::Create, ticks)
         }
@@ -231,17 +235,26 @@ fn note_row(
             if mapping.map_id != 0 && !mapping.linked {
                 return Ok(());
             }
-            attach(&mut mapping, folder, entry_id);
+            attach(&mut mapping, &folder.id, entry_id);
             note(tx, &mapping, ChangeCode::Update, ticks)
         }
         _ => Ok(()),
     }
 }
 
+/// Another client has made the record of an item of which this one has made none yet.
+pub(super) fn is_tied_elsewhere(
+    mapping: &Mapping,
+    (state, crm_id): (Option<LinkState>, Option<offstage_model::Uuid>),
+) -> bool {
+    let other = crm_id.is_some_and(|id| id != mapping.crm_id);
+    state == Some(LinkState::Tracked) && other && mapping.change_key.is_none()
+}
+
 /// The item of a pair is this one from now on.
-fn attach(mapping: &mut Mapping, folder: &Folder, entry_id: &str) {
+pub(super) fn attach(mapping: &mut Mapping, folder: &FolderId, entry_id: &str) {
     mapping.entry_id = Some(entry_id.to_owned());
-    mapping.folder = Some(folder.id.as_str().to_owned());
+    mapping.folder = Some(folder.as_str().to_owned());
     mapping.change_key = None;
     mapping.linked = true;
     mapping.deleted_locally = false;

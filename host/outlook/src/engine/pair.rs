@@ -6,6 +6,7 @@
 use super::crash::crash_point;
 use super::error::Next;
 use super::merge::version;
+use super::observe::{attach, is_tied_elsewhere};
 use super::report::{PairReport, Report, Word};
 use super::{Engine, EngineError, Run};
 use crate::convert::{Record, item_patch, item_state, record_change, record_state};
@@ -243,6 +244,9 @@ impl Engine {
     ) -> Result<PairReport, EngineError> {
         // It was tracked, and deleted before anything was made of it; or it is not understood.
         let Some(item) = item else { return self.item_missing(run, pair, None) };
+        if is_tied_elsewhere(&pair.mapping, (item.link.state, item.link.crm_id)) {
+            return self.adopt(run, pair, &item);
+        }
         // "Draft e-mails are never placed in CRM": its sending is a change that is seen then.
         if item.kind == ItemKind::Email && !item.properties.contains_key(&Property::SentOn) {
             return self.forgotten(run, pair);
@@ -256,6 +260,7 @@ impl Engine {
         if let Some(other) = self.duplicate(run, pair, &item)? {
             return Ok(other);
         }
+        self.begin_anew(run, pair)?;
         let mut report = pair.report(Word::CreatedRecord);
         let state = item_state(pair.table, &item);
         if run.dry {
@@ -288,6 +293,43 @@ impl Engine {
         let merged = self.merge(run, pair, (item, record))?;
         report.item = merged.item;
         self.note_truncated(run, pair, &report)?;
+        Ok(report)
+    }
+
+    /// The record that the pair had is gone, and the item is tracked again: another record, with an
+    /// id of its own. The id is kept before the record is made, so that a repeat makes the same one.
+    fn begin_anew(&mut self, run: &Run, pair: &mut Pair) -> Result<(), EngineError> {
+        if run.dry || pair.mapping.original_xml.is_none() {
+            return Ok(());
+        }
+        pair.mapping.crm_id = self.random.guid();
+        pair.mapping.original_xml = None;
+        pair.mapping.crm_version = 0;
+        let mapping = pair.mapping.clone();
+        self.cache.write(|tx| tx.put_mapping(&mapping))?;
+        Ok(())
+    }
+
+    /// Another client of the mailbox has made the record meanwhile: the pair is that one.
+    fn adopt(&mut self, run: &Run, pair: &Pair, item: &Item) -> Result<PairReport, EngineError> {
+        let mut report = pair.report(Word::Linked);
+        report.reason = Some("Another client of the mailbox has made its record.".to_owned());
+        let Some(record) = item.link.crm_id.filter(|_| !run.dry) else { return Ok(report) };
+        report.record = record;
+        let (map_id, object_type) = (pair.mapping.map_id, pair.table.object_type);
+        self.cache.write(|tx| {
+            tx.forget(map_id)?;
+            let known = tx.mapping(MappingKey::Record(record, object_type))?;
+            let mut mapping = known.unwrap_or_else(|| Mapping::new(record, object_type));
+            attach(&mut mapping, &item.folder, item.entry_id.as_str());
+            let map_id = tx.put_mapping(&mapping)?;
+            // The next run brings the two in step.
+            let known = tx.change(map_id)?;
+            let mut change =
+                known.unwrap_or_else(|| CachedChange { map_id, ..CachedChange::default() });
+            change.outlook = ChangeCode::Update;
+            tx.put_change(&change)
+        })?;
         Ok(report)
     }
 

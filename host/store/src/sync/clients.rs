@@ -71,6 +71,9 @@ impl Tx {
 
     /// Notes that a client tracks a row by hand, or no longer; the next PrepareSync looks at it.
     ///
+    /// A row that it tracks it holds, in a version before any: its removal is told even when the row
+    /// goes before that PrepareSync.
+    ///
     /// # Errors
     /// The database fails.
     pub fn track_manually(
@@ -85,6 +88,11 @@ impl Tx {
         let known = self.sql_row("tracked row", sql, &key, |cells| cells.boolean())?;
         if known == Some(track) {
             return Ok(());
+        }
+        if track {
+            let sql = "INSERT INTO os_sync_entry (device, tbl, id, held, version, number)
+                       VALUES (?1, ?2, ?3, 1, 1, NULL) ON CONFLICT (device, tbl, id) DO NOTHING";
+            self.sql_execute(sql, &key)?;
         }
         let version = self.next_version()?;
         let mut params = key.to_vec();

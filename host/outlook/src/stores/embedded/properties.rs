@@ -182,14 +182,16 @@ impl Names {
             Property::TaskStatus => {
                 let complete = value.and_then(PropertyValue::as_integer) == Some(2);
                 let percent = if complete { 1.0 } else { 0.0 };
-                let date = FileTime::from(now);
+                // The day on which it was completed, not that of the last edit.
+                let known =
+                    item.properties.iter().find(|(tag, _)| *tag == self.mirrors.date_completed);
+                let date = known.map_or_else(
+                    || SqlValue::Integer(FileTime::from(now).0),
+                    |(_, date)| date.clone(),
+                );
                 set(item, self.mirrors.percent_complete, Some(SqlValue::Real(percent)));
                 set(item, self.mirrors.task_complete, Some(SqlValue::Boolean(complete)));
-                set(
-                    item,
-                    self.mirrors.date_completed,
-                    complete.then_some(SqlValue::Integer(date.0)),
-                );
+                set(item, self.mirrors.date_completed, complete.then_some(date));
             }
             _ => {}
         }
@@ -247,6 +249,8 @@ fn date(time: Timestamp) -> Option<Date> {
 fn cell_of(value: &PropertyValue) -> Option<SqlValue> {
     let ticks = |time: Timestamp| SqlValue::Integer(FileTime::from(time).0);
     Some(match value {
+        // An empty text is absent.
+        PropertyValue::Text(text) if text.is_empty() => return None,
         PropertyValue::Text(text) => SqlValue::text(text),
         PropertyValue::Texts(texts) => SqlValue::Text(texts.join(&SEPARATOR.to_string())),
         PropertyValue::Integer(number) => SqlValue::Integer(i64::from(*number)),
