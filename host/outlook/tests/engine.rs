@@ -5,7 +5,7 @@ mod support;
 
 use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::engine::{Place, RunState, Word};
-use offstage_outlook::rules::{Cell, ClientRole, Settings};
+use offstage_outlook::rules::{ClientRole, Settings};
 use offstage_outlook::stores::embedded::Faults;
 use offstage_outlook::{
     EntryId, ItemKind, ItemPatch, LinkState, MailStore, Person, Property as P, PropertyValue as V,
@@ -226,38 +226,6 @@ fn whole_days_and_birthdays_do_not_shift_in_any_zone() {
 }
 
 #[test]
-fn a_due_time_of_the_crm_becomes_a_reminder_and_never_comes_back() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let due = NOW - NOW % DAY + DAY + 9 * 60 * MINUTE;
-    let row =
-        Entity::new("task").with("subject", Value::text("Call")).with("scheduledend", time(due));
-    let id = server.create(row);
-    client.sync();
-    let item = client.items(ItemKind::Task)[0].entry_id.clone();
-    assert_eq!(
-        client.item(&item).expect("there").properties[&P::ReminderTime],
-        V::Time(Timestamp(due))
-    );
-    client.edit(&item, P::ReminderTime, V::Time(Timestamp(due + MINUTE)));
-    client.sync();
-    assert_eq!(server.get("task", id).expect("a row").value("scheduledend"), &time(due));
-    // The day moves, the time of day stays.
-    client.edit(
-        &item,
-        P::DueDate,
-        V::Date(
-            jiff::Timestamp::from_millisecond(due + DAY)
-                .expect("a time")
-                .to_zoned(jiff::tz::TimeZone::UTC)
-                .date(),
-        ),
-    );
-    client.sync();
-    assert_eq!(server.get("task", id).expect("a row").value("scheduledend"), &time(due + DAY));
-}
-
-#[test]
 fn deletions_in_outlook_follow_the_rules_with_and_without_notifications() {
     for lost in [false, true] {
         let server = Server::new();
@@ -326,31 +294,6 @@ fn deletions_in_the_crm_follow_the_rules() {
     let left = client.items(ItemKind::Appointment);
     assert_eq!(left.len(), 1, "the coming one goes");
     assert_eq!(left[0].properties[&P::Subject], text("past"));
-}
-
-#[test]
-fn an_assigned_contact_leaves_unless_it_was_tracked_by_hand() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let came = server.create(contact("Came", "Down"));
-    let item = client.make_tracked(ItemKind::Contact, &[(P::LastName, text("Tracked"))]);
-    client.sync();
-    let tracked = client.record_of(&item).expect("tracked");
-    for id in [came, tracked] {
-        server.update(
-            Entity::with_id("contact", id).with("ownerid", Value::reference("systemuser", BOB)),
-        );
-    }
-    client.sync();
-    let left = client.items(ItemKind::Contact);
-    assert_eq!(left.len(), 1);
-    assert_eq!(left[0].properties[&P::LastName], text("Tracked"));
-    // It comes back with its record.
-    server.update(
-        Entity::with_id("contact", came).with("ownerid", Value::reference("systemuser", ADA)),
-    );
-    client.sync();
-    assert_eq!(client.items(ItemKind::Contact).len(), 2);
 }
 
 #[test]
@@ -512,70 +455,6 @@ fn a_refused_change_waits_for_a_person_and_is_not_tried_again() {
 }
 
 #[test]
-fn a_secondary_client_marks_and_the_primary_promotes() {
-    let server = Server::new();
-    let mail = mailbox(&server);
-    let mut desk = Client::over(&server, mail.clone(), ADA);
-    desk.engine.register("desk", ClientRole::Primary, false).expect("registered");
-    let mut laptop = Client::over(&server, mail, ADA);
-    // One synchronising client per user.
-    assert!(laptop.engine.register("laptop", ClientRole::Primary, false).is_err());
-    laptop.engine.register("laptop", ClientRole::Secondary, false).expect("registered");
-    let item = laptop.make(ItemKind::Task, &[(P::Subject, text("t"))]);
-    let answer = laptop.engine.track(&item, Place::Explorer, None).expect("tracked");
-    assert_eq!(answer.when, Cell::Next);
-    laptop.sync();
-    assert_eq!(server.all("task").len(), 0, "never by the secondary");
-    desk.sync();
-    assert_eq!(server.all("task").len(), 1);
-    laptop.sync();
-    desk.sync();
-    assert_eq!(server.all("task").len(), 1);
-    // E-mail is tracked by both.
-    let note = laptop
-        .make(ItemKind::Email, &[(P::Subject, text("m")), (P::SentOn, V::Time(Timestamp(NOW)))]);
-    assert_eq!(
-        laptop.engine.track(&note, Place::Inspector, None).expect("tracked").when,
-        Cell::Now
-    );
-    assert_eq!(server.all("email").len(), 1);
-    // The laptop takes over: the desk finds out and is secondary.
-    laptop.engine.register("laptop", ClientRole::Primary, true).expect("taken over");
-    desk.sync();
-    assert_eq!(
-        desk.engine.client().expect("a client").expect("registered").role(),
-        ClientRole::Secondary
-    );
-}
-
-#[test]
-fn actions_are_synchronised_when_the_matrix_says() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let item = client.make(ItemKind::Contact, &[(P::LastName, text("Lee"))]);
-    client.engine.open_inspector(&item).expect("open");
-    let answer = client.engine.track(&item, Place::Inspector, None).expect("tracked");
-    assert_eq!((answer.when, answer.report.is_some()), (Cell::OnClose, false));
-    assert_eq!(server.all("contact").len(), 0);
-    client.engine.close_inspector(&item).expect("closed");
-    assert_eq!(server.all("contact").len(), 1);
-    // A draft is tracked when it is sent, and not before.
-    let draft = client.make(ItemKind::Email, &[(P::Subject, text("d"))]);
-    let answer = client.engine.track(&draft, Place::Inspector, None).expect("marked");
-    assert_eq!(answer.when, Cell::OnSend);
-    client.sync();
-    assert_eq!(server.all("email").len(), 0, "draft e-mails are never placed in CRM");
-    client.edit(&draft, P::SentOn, V::Time(Timestamp(NOW)));
-    client.engine.sent(&draft).expect("sent");
-    assert_eq!(server.all("email").len(), 1);
-    // Un-tracked with the wish that the record goes.
-    let answer = client.engine.untrack(&item, Place::Explorer, true).expect("un-tracked");
-    assert_eq!(answer.when, Cell::Now);
-    assert_eq!(server.all("contact").len(), 0);
-    assert!(client.item(&item).is_some(), "the item stays");
-}
-
-#[test]
 fn a_contact_that_exists_is_a_duplicate_and_waits() {
     let server = Server::new();
     let mut client = Client::primary(&server);
@@ -614,6 +493,11 @@ fn an_event_that_is_there_twice_is_a_duplicate_and_waits() {
     assert_eq!(words(&client.sync()), [Word::Held]);
     assert_eq!(server.all("appointment").len(), 1);
     assert!(client.record_of(&first).is_some() && client.record_of(&second).is_none());
+    // The record is taken: two items cannot have one.
+    let taken = client.engine.held().expect("held")[0].pair;
+    let refused = client.engine.tie_duplicate(taken).expect_err("refused").to_string();
+    assert!(refused.contains("tied to another item"), "{refused}");
+    assert_eq!(client.engine.held().expect("held").len(), 1, "it still waits");
     // A person says that they are two.
     let pair = client.engine.held().expect("held")[0].pair;
     client.engine.release(Some(pair)).expect("released");
@@ -760,37 +644,4 @@ fn a_record_that_is_over_refuses_and_the_change_waits() {
     server.update(Entity::with_id("task", record).with("statecode", Value::Option(0)));
     client.engine.release(None).expect("released");
     assert_eq!(server.get("task", record).expect("a row").text("subject"), Some("later"));
-}
-
-/// Appendix C, "Update the Company Field for Outlook Contacts": the parent account's name, one way.
-#[test]
-fn the_company_is_written_when_the_setting_says_and_never_comes_back() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let account = server.create(Entity::new("account").with("name", Value::text("Fabrikam")));
-    let of = Value::reference("account", account);
-    let id = server.create(contact("Ann", "Lee").with("parentcustomerid", of.clone()));
-    client.sync();
-    let item = client.items(ItemKind::Contact)[0].entry_id.clone();
-    let company = |client: &mut Client| {
-        client.item(&item).expect("there").properties.get(&P::Company).cloned()
-    };
-    assert_eq!(company(&mut client), None, "off by default");
-    let on = Settings { update_company: true, ..Settings::default() };
-    client.engine.set_settings(&on).expect("settings");
-    server.update(Entity::with_id("contact", id).with("jobtitle", Value::text("CEO")));
-    client.sync();
-    assert_eq!(company(&mut client), Some(text("Fabrikam")));
-    assert_eq!(words(&client.sync()), []);
-    // What the user writes there stays in Outlook.
-    client.edit(&item, P::Company, text("Contoso"));
-    client.sync();
-    let row = server.get("contact", id).expect("a row");
-    assert_eq!(row.value("parentcustomerid").as_reference().map(|row| row.id), Some(account));
-    // Off again: nothing says anything about it any more.
-    client.engine.set_settings(&Settings::default()).expect("settings");
-    server.update(Entity::with_id("contact", id).with("jobtitle", Value::text("CTO")));
-    let before = company(&mut client);
-    client.sync();
-    assert_eq!(company(&mut client), before);
 }

@@ -22,7 +22,7 @@ fn run_file(name: &str, cases_min: usize) {
 
 #[test]
 fn pipeline_cases() {
-    run_file("pipeline.case", 54);
+    run_file("pipeline.case", 55);
 }
 
 #[test]

@@ -79,7 +79,12 @@ pub(crate) fn caller(user: Uuid, name: &str) -> Caller {
 
 /// A mailbox that several clients share.
 #[derive(Clone)]
-pub(crate) struct Shared(pub(crate) Arc<Mutex<EmbeddedStore>>, offstage_outlook::Capabilities);
+pub(crate) struct Shared(
+    pub(crate) Arc<Mutex<EmbeddedStore>>,
+    offstage_outlook::Capabilities,
+    /// Items are not written for now; everything else is answered.
+    pub(crate) Arc<AtomicBool>,
+);
 
 impl Shared {
     pub(crate) fn with<T>(&self, work: impl FnOnce(&mut EmbeddedStore) -> T) -> T {
@@ -159,6 +164,10 @@ impl MailStore for Shared {
         patch: &ItemPatch,
     ) -> Result<Item, MailStoreError> {
         assert!(self.1.conditional_write || expected.is_none(), "it cannot write conditionally");
+        if self.2.load(Ordering::SeqCst) {
+            let detail = "the test store takes no writes".to_owned();
+            return Err(MailStoreError::Transient { store: "embedded", detail });
+        }
         let mut patch = patch.clone();
         if !self.1.custom_properties {
             patch.link = None;
@@ -197,6 +206,8 @@ pub(crate) struct TestLink {
     pub(crate) down: Arc<AtomicBool>,
     /// Loses the answer to the nth call from now; 0 loses none.
     pub(crate) lose_answer_in: Arc<AtomicI64>,
+    /// Records are not written; everything else is answered.
+    pub(crate) refuse_writes: Arc<AtomicBool>,
 }
 
 impl TestLink {
@@ -234,6 +245,9 @@ impl CrmLink for TestLink {
         self.over(|link| link.track(request))
     }
     fn execute(&self, operation: Uuid, request: &Request) -> Result<Response, Fault> {
+        if self.refuse_writes.load(Ordering::SeqCst) && !request.is_read() {
+            return Err(Fault::new(code::UNREACHABLE, "the test link takes no writes"));
+        }
         self.over(|link| link.execute(operation, request))
     }
 }
@@ -332,7 +346,7 @@ fn mailbox_with(server: &Server, clock: &Arc<TestClock>) -> Shared {
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let store = EmbeddedStore::open(&folder.join("mailbox.db"), clock, &random).expect("a mailbox");
     let capabilities = store.capabilities().clone();
-    Shared(Arc::new(Mutex::new(store)), capabilities)
+    Shared(Arc::new(Mutex::new(store)), capabilities, Arc::default())
 }
 
 impl Client {
@@ -352,6 +366,11 @@ impl Client {
         client
     }
 
+    /// The file of its sync cache.
+    pub(crate) fn cache_path(&self) -> PathBuf {
+        self.folder.path().join("outlook.db")
+    }
+
     /// The clock of its machine.
     pub(crate) fn clock(&self) -> &Arc<TestClock> {
         &self.parts.0
@@ -369,6 +388,7 @@ impl Client {
             inner: Arc::new(LocalCrmLink::new(service, caller(user, name))),
             down: Arc::default(),
             lose_answer_in: Arc::default(),
+            refuse_writes: Arc::default(),
         };
         let folder = tempfile::TempDir::new().expect("a folder");
         let seed = server.seeds.fetch_add(1, Ordering::SeqCst) << 50;
