@@ -174,7 +174,7 @@ pub(crate) fn merging(table: &str) {
     let shows = |client: &mut Client, outlook: Three, original: Three, crm: Three| {
         let shown = client.item(&item).expect("there");
         let xml = shown.link.original_xml.clone().expect("OriginalXML");
-        let base = offstage_outlook::original::read(&xml).expect("it reads");
+        let base = offstage_outlook::original::read(&xml).expect("it reads").state;
         let row = server.get("contact", record).expect("a row");
         for (at, (column, property)) in COLUMNS.iter().enumerate() {
             assert_eq!(shown.properties[property], text(outlook[at]), "Outlook's {column}");
