@@ -14,12 +14,15 @@ const MODEL: &str = "docs/design/threat-model.md";
 /// The document with what no test shows.
 const SECURITY: &str = "SECURITY.md";
 /// The attacks, by the parts of the threat model.
-const ATTACKS: [(char, &[u8]); 5] = [
+const ATTACKS: [(char, &[u8]); 7] = [
     ('a', &[1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16, 17, 19, 20]),
     ('b', &[1, 2, 4, 5, 7, 8, 10, 11, 13, 14]),
     ('c', &[1, 2, 4, 5, 7, 8, 10, 11, 13, 14, 16]),
     ('d', &[1, 2, 4, 5, 7, 8, 10, 11, 13, 14]),
     ('e', &[1, 2, 4, 5, 7, 8, 10]),
+    // Where they touch plug-ins.
+    ('j', &[5, 14]),
+    ('k', &[2, 8]),
 ];
 
 /// Compares tests, threat model and the list of attacks.

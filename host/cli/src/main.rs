@@ -68,7 +68,8 @@ fn usage(error: &clap::Error) -> ExitCode {
     ExitCode::from(if is_help { 0 } else { exit::Exit::Usage.number() })
 }
 
-/// Logs go to stderr: warnings of servers, errors of others, and more with `-v`; `OFFSTAGE_LOG` has the last word.
+/// Logs go to stderr: warnings of servers, errors of others, and more with `-v`; `OFFSTAGE_LOG` has the last word,
+/// but on what would show credentials.
 fn logging(arguments: &Arguments) {
     // A command tells in its answer what a person has to know; a log is for those that serve.
     let serves = matches!(arguments.command, Command::Local(Local::Serve(_) | Local::Host(_)));
@@ -80,7 +81,8 @@ fn logging(arguments: &Arguments) {
         (false, _) => "trace",
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("OFFSTAGE_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level))
+        .add_directive(offstage_outbound::LOG_OFF.parse().expect("BUG: it is a directive"));
     let colour = output::may_colour(std::io::IsTerminal::is_terminal(&std::io::stderr()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -18,3 +18,7 @@ pub use outbox::{Gate, Outbox, OutboxLimits, OutboxParts, Round, discard, retry}
 pub use secrets::{SecretError, SecretFolder, SecretValue, Secrets};
 pub use sender::{Answer, Outgoing, SendError, Sender, SenderLimits};
 pub use worker::Worker;
+
+/// What the log of a process that sends requests must have off, whatever else it shows: the HTTP
+/// library writes every byte of a request there, credentials and all.
+pub const LOG_OFF: &str = "ureq_proto::util=off";

@@ -128,13 +128,22 @@ pub(crate) struct Serving {
 
 impl Serving {
     pub(crate) fn start(data: &Path, verb: &str, options: &[&str]) -> Self {
-        let mut child = command()
+        Self::spawn(&mut command(), data, verb, options, Stdio::null())
+    }
+
+    /// The same with everything that there is to log in a file.
+    pub(crate) fn logging(data: &Path, verb: &str, options: &[&str], log: std::fs::File) -> Self {
+        Self::spawn(command().env("OFFSTAGE_LOG", "trace"), data, verb, options, log.into())
+    }
+
+    fn spawn(command: &mut Command, data: &Path, verb: &str, options: &[&str], log: Stdio) -> Self {
+        let mut child = command
             .arg("--data")
             .arg(data)
             .args(["--json", verb])
             .args(options)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());

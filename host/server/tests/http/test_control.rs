@@ -35,3 +35,22 @@ fn a_command_streams_its_progress_and_then_its_result() {
     assert_eq!(lines[0], json!({"progress": 0}));
     assert_eq!(lines[1_000], json!({"result": {"counted": 1_000}}));
 }
+
+/// Attack J14: commands about plug-ins come through the door for the CLI only, and no token of a user
+/// opens it, be it an administrator's. What the Web API has about plug-ins can only be read.
+#[test]
+fn atk_j14_no_user_token_opens_the_door_for_commands() {
+    let world = World::start(|app, issuer| {
+        app.authority = issuer;
+        app.control = Some(ControlDoor::new(Arc::new(Counter), "control token"));
+    });
+    let secret = crate::world::SECRET.replace(' ', "%20");
+    let form = format!("grant_type=client_credentials&client_id=admin&client_secret={secret}");
+    let reply = world.api.token(&form).expect(200).json();
+    let api = world.api.bearer(reply["access_token"].as_str().unwrap());
+    api.get("WhoAmI").expect(200);
+    api.post("/offstage/v1/control", json!({ "count": 1 })).expect(401);
+    for (method, body) in [("POST", "{}"), ("PUT", "{}"), ("PATCH", "{}"), ("DELETE", "")] {
+        api.send(method, "/offstage/v1/plugins", body).expect(405);
+    }
+}
