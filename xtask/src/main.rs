@@ -11,6 +11,7 @@ mod guests;
 mod packages;
 mod servers;
 mod setup;
+mod supply;
 mod test;
 mod tidy;
 mod workspace;

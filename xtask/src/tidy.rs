@@ -1,14 +1,14 @@
 //! `cargo xtask tidy`: what the compiler does not check about the shape of the code.
 //!
 //! Headers, file sizes, the direction of dependencies, who may know which crate, paths of one
-//! machine, and attacks without a test. Never changes a file.
+//! machine, attacks without a test, and licences and sources of what others wrote. Never changes a file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{attacks, workspace};
+use crate::{attacks, supply, workspace};
 
 /// A file longer than this has to be split.
 const LINES_MAX: usize = 1_500;
@@ -80,6 +80,7 @@ pub(crate) fn run() -> Result<()> {
     check_direction(&mut problems)?;
     check_mail_stores(&files, &mut problems)?;
     attacks::check(&files, &mut problems)?;
+    supply::check(&mut problems)?;
     if problems.is_empty() {
         println!("tidy: {} files, nothing to mend", files.len());
         return Ok(());
