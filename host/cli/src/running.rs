@@ -1,14 +1,17 @@
 //! `running.json`: how a command finds the process that has the data directory, and asks it.
 //!
 //! The file is readable by its owner only; its token opens the control endpoint. A file that a
-//! crashed process left behind is recognised by nobody answering, and by the store's lock.
+//! crashed process left behind is recognised by nobody answering, and by the store's lock. Nothing
+//! but a challenge is sent before the process has proved that it knows the token.
 
 use crate::error::CliError;
 use crate::exit::Exit;
+use crate::machine::random_hex;
 use crate::output::Output;
 use crate::owned_file;
 use crate::progress::{Event, replay};
 use offstage_replication::Progress;
+use offstage_server::{CHALLENGE_HEADER, control_proof};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::io::BufReader;
@@ -17,6 +20,11 @@ use std::time::Duration;
 
 /// The longest line of an answer.
 const LINE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// A process that lives proves itself at once, also when it is busy.
+const PROOF_TIME_MAX: Duration = Duration::from_secs(10);
+/// The longest answer to a challenge that is read.
+const PROOF_BYTES_MAX: u64 = 1_024;
 
 /// The process that has a data directory.
 #[derive(Serialize, Deserialize)]
@@ -92,6 +100,9 @@ pub(crate) fn ask(
         .proxy(None)
         .build();
     let agent: ureq::Agent = config.into();
+    if !is_the_process(&agent, running) {
+        return None;
+    }
     let sent = agent
         .post(format!("{}/offstage/v1/control", running.url))
         .header("authorization", format!("Bearer {}", running.token))
@@ -102,12 +113,36 @@ pub(crate) fn ask(
             tracing::debug!(%error, url = running.url, "nobody answers; the file is stale");
             None
         }
-        // Another program got the port of a process that is gone.
+        // The process has ended since it proved itself.
         Ok(answer) if matches!(answer.status().as_u16(), 401 | 404) => None,
         Ok(answer) if !answer.status().is_success() => Some(Err(broken(running))),
         Ok(mut answer) => {
             let reader = answer.body_mut().with_config().limit(LINE_BYTES_MAX).reader();
             Some(follow(running, BufReader::new(reader), progress))
+        }
+    }
+}
+
+/// Whether who answers is the process that wrote `running.json`: another program may have got the
+/// port of one that is gone, and must see neither the token nor a command, which may hold a password.
+fn is_the_process(agent: &ureq::Agent, running: &Running) -> bool {
+    let challenge = random_hex::<32>();
+    let answer = agent
+        .get(format!("{}/offstage/v1/control", running.url))
+        .header(CHALLENGE_HEADER, &challenge)
+        .config()
+        .timeout_global(Some(PROOF_TIME_MAX))
+        .build()
+        .call();
+    let proof = answer.map_err(|error| error.to_string()).and_then(|mut answer| {
+        let body = answer.body_mut().with_config().limit(PROOF_BYTES_MAX).read_to_string();
+        body.map_err(|error| error.to_string())
+    });
+    match proof {
+        Ok(proof) => proof == control_proof(&running.token, &challenge),
+        Err(error) => {
+            tracing::debug!(%error, url = running.url, "nobody answers; the file is stale");
+            false
         }
     }
 }

@@ -148,3 +148,58 @@ fn programs_act_in_the_mailbox_over_http() {
     let elsewhere = format!("{}/offstage/v1/mailbox/status", serving.url);
     assert_eq!(post(&elsewhere, "anything", "{}").0, 404, "a server has no mailbox");
 }
+
+/// Waits until the mailbox shows something; nobody types `outlook sync`.
+fn wait_for(device: &Place, what: &str, shown: impl Fn(&Json) -> bool) {
+    let mut last = Json::Null;
+    for _ in 0..600 {
+        last = device.good(&["outlook", "item", "list", "contact"]);
+        if shown(&last) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    }
+    panic!("{what}: {last}");
+}
+
+/// The runs of a schedule, the latest first.
+fn scheduled(device: &Place) -> Vec<Json> {
+    let status = device.good(&["outlook", "status"]);
+    let runs = status["runs"].as_array().cloned().unwrap_or_default();
+    runs.into_iter().filter(|run| run["trigger"] == "schedule").collect()
+}
+
+#[test]
+fn the_schedule_of_a_host_works_by_itself_waits_while_offline_and_catches_up() {
+    let server = Place::new();
+    let serving = server.serve(&["--dev"]);
+    let device = Place::new();
+    device.good(&["connect", &serving.url]);
+    device.good(&["outlook", "client", "set", "primary"]);
+    device.good(&["outlook", "settings", "set", "--interval", "1"]);
+    let record = device.make(&["contact", "firstname=Ann", "lastname=Lee"]);
+    let _host = common::Serving::start(&device.path(), "host", &[]);
+    wait_for(&device, "the first run", |list| {
+        list["items"].as_array().is_some_and(|items| items.len() == 1)
+    });
+    let item = device.good(&["outlook", "item", "list", "contact"]);
+    let item = text(&item["items"][0], "item").to_owned();
+    let runs = scheduled(&device).len();
+    assert!(runs > 0);
+
+    // Offline, longer than the interval: no run, not even one that fails.
+    device.good(&["go-offline"]);
+    let before = scheduled(&device).len();
+    device.good(&["update", "contact", &record, "lastname=Leigh"]);
+    std::thread::sleep(std::time::Duration::from_secs(75));
+    assert_eq!(scheduled(&device).len(), before, "it waits while offline");
+    let shown = device.good(&["outlook", "item", "show", &item]);
+    assert_eq!(shown["properties"]["last-name"], "Lee", "{shown}");
+
+    // What is played back reaches the mailbox.
+    device.good(&["go-online"]);
+    wait_for(&device, "after going online", |_| {
+        device.good(&["outlook", "item", "show", &item])["properties"]["last-name"] == "Leigh"
+    });
+    assert!(scheduled(&device).len() > before);
+}

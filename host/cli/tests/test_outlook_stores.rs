@@ -137,9 +137,10 @@ fn what_is_wrong_with_a_store_is_told_before_it_is_kept() {
     let nobody = format!("http://127.0.0.1:{}/", servers::free_port());
     let file = device.file("not.pst", "this is no PST file");
     // What is typed after `store add`; the exit code; what the message or the hint says.
-    let cases: [(&[&str], i32, &str); 13] = [
+    let cases: [(&[&str], i32, &str); 14] = [
         (&["dav", &url, "--user", "jo", "--secret-file", &wrong], 2, "credentials"),
         (&["dav", &url, "--user", "jo"], 2, "--secret-file"),
+        (&["dav", &url, "--secret-file", &right], 2, "--user NAME"),
         (&["dav", &url, "--user", "jo", "--secret-file", &empty], 2, "is empty"),
         (&["dav", &url, "--user", "jo", "--secret-file", "/no/such/file"], 4, "/no/such/file"),
         (&["dav", &lost, "--user", "jo", "--secret-file", &right], 2, "/jo/lost/"),
@@ -268,6 +269,29 @@ fn mail_of_an_imap_server_is_tracked() {
     assert_eq!(moved.exit, 2, "{moved:?}");
     device.good(&["outlook", "untrack", &item]);
     assert_eq!(device.good(&["outlook", "status"])["pairs"], 0);
+    // What takes part is changed, the ties stay; what does not work is not kept.
+    device.good(&["outlook", "track", &item]);
+    let set = |more: &[&str]| {
+        let mut all = vec!["outlook", "store", "set", "mail"];
+        all.extend(more);
+        device.json(&all)
+    };
+    let lost = set(&["--folder", "Lost"]);
+    assert_eq!(lost.exit, 2, "{lost:?}");
+    let hint = text(&lost.json()["error"], "hint").to_owned();
+    assert!(hint.contains("offstage outlook store set NAME --folder"), "{hint}");
+    let names = |shown: &Json| {
+        let folders = shown["folders"].as_array().unwrap().iter();
+        folders.map(|folder| text(folder, "name").to_owned()).collect::<Vec<_>>()
+    };
+    let shown = set(&["--folder", "INBOX", "--folder", "Drafts", "--keywords", "false"]).good();
+    assert_eq!(names(&shown), ["INBOX", "Drafts"]);
+    assert_eq!(names(&device.good(&["outlook", "store", "show", "mail"])), ["INBOX", "Drafts"]);
+    assert_eq!(device.good(&["outlook", "status"])["pairs"], 1, "the tie stayed");
+    assert!(names(&set(&["--usual-folders"]).good()).contains(&"INBOX".to_owned()));
+    let both = set(&["--usual-folders", "--folder", "INBOX"]);
+    assert_eq!(both.exit, 2, "{both:?}");
+    device.good(&["outlook", "untrack", &item]);
     // Back to the mailbox of the directory.
     device.good(&["outlook", "store", "use", "embedded"]);
     let items = device.good(&["outlook", "item", "list"]);

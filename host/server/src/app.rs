@@ -110,7 +110,7 @@ pub fn router(app: App) -> Router {
         router = router.route(mailbox::ROUTE, post(mailbox::handle));
     }
     if has_control {
-        router = router.route(control::PATH, post(control::handle));
+        router = router.route(control::PATH, post(control::handle).get(control::prove));
     }
     router
         .fallback(nothing_here)

@@ -21,7 +21,7 @@ mod web_api;
 
 pub use app::{App, Limits, router};
 pub use authority::{Authority, DevAuthority, LocalAuthority};
-pub use control::{Control, ControlDoor};
+pub use control::{CHALLENGE_HEADER, Control, ControlDoor, control_proof};
 pub use engine::Engine;
 pub use listener::{Exposure, Running, Server, ServerError};
 pub use mailbox::Mailbox;

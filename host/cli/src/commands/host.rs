@@ -87,7 +87,7 @@ impl Host {
 }
 
 /// How often the schedule of Outlook is looked at; the interval itself is a setting.
-const OUTLOOK_LOOK_EVERY: Duration = Duration::from_secs(20);
+const OUTLOOK_LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Synchronises Outlook by its schedule, on a thread of its own; dropping it stops that after the
 /// run that goes on.

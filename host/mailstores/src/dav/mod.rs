@@ -8,6 +8,8 @@
 mod client;
 mod discover;
 pub mod multistatus;
+mod table;
+mod write;
 
 use std::collections::BTreeMap;
 
@@ -15,10 +17,10 @@ use offstage_model::{Clock, Timestamp};
 use offstage_outlook::{
     Capabilities, ChangeKey, EntryId, FileTime, Folder, FolderId, Item, ItemKind, ItemPatch,
     LeftAlone, LinkProperties, MailStore, MailStoreError, NewItem, Notification, Presence,
-    Properties, Scan, ScanLink, ScanMark, ScanRow,
+    Properties, Scan, ScanMark,
 };
 
-use crate::codec::icalendar::{CalendarError, CalendarObject, Writing};
+use crate::codec::icalendar::{CalendarError, CalendarObject};
 use crate::codec::vcard::{VCard, VCardError};
 use crate::codec::zone::Zone;
 use crate::http::{Credentials, Http};
@@ -192,85 +194,6 @@ impl DavStore {
             properties,
             link,
         })
-    }
-
-    /// The object that a write changes: as it was read last, if that is the state which the write
-    /// depends on, else as it is now.
-    fn before_write(
-        &mut self,
-        id: &EntryId,
-        expected: Option<&ChangeKey>,
-    ) -> Result<Object, MailStoreError> {
-        let known = self.read_last.remove(id);
-        let same = |known: &Object| {
-            !known.etag.is_empty() && expected.is_some_and(|key| key.as_str() == known.etag)
-        };
-        if let Some(known) = known.filter(same) {
-            return Ok(known);
-        }
-        let now = self.client.get(id)?;
-        let now = now.ok_or_else(|| MailStoreError::Gone { entry_id: id.clone() })?;
-        if expected.is_some_and(|expected| expected.as_str() != now.etag) {
-            return Err(MailStoreError::Conflict { entry_id: id.clone() });
-        }
-        Ok(now)
-    }
-
-    /// Writes an object; the item as it was sent, or as it is stored where the answer does not name
-    /// its state.
-    fn write(
-        &mut self,
-        (id, collection): (&EntryId, &Collection),
-        only: Only<'_>,
-        body: Vec<u8>,
-    ) -> Result<Item, MailStoreError> {
-        let etag = self.client.put(id, only, media_type(collection.kind), body.clone())?;
-        let Some(etag) = etag else { return self.stored(id) };
-        match self.item(id, collection, &Object { etag, modified: None, body }) {
-            Ok(item) => Ok(item),
-            Err(_) => self.stored(id),
-        }
-    }
-
-    /// The object as it is stored now.
-    fn stored(&mut self, id: &EntryId) -> Result<Item, MailStoreError> {
-        // By the same report as every reading, so that the same item is the same value.
-        let item = self.read(std::slice::from_ref(id))?.pop().flatten();
-        item.ok_or_else(|| match self.left_alone.get(id) {
-            Some(left) => MailStoreError::Refused { store: STORE, reason: left.reason.clone() },
-            None => MailStoreError::Gone { entry_id: id.clone() },
-        })
-    }
-
-    /// Writes a patch into an object's text.
-    fn patched(&self, parsed: &mut Parsed, patch: &ItemPatch) -> Result<Vec<u8>, MailStoreError> {
-        let writing = Writing { home: &self.options.home, now: self.clock.now() };
-        let written = match parsed {
-            Parsed::Card(card) => {
-                card.patch(patch).map(|()| card.to_bytes()).map_err(ObjectError::from)
-            }
-            Parsed::Calendar(event) => {
-                event.patch(patch, writing).map(|()| event.to_bytes()).map_err(ObjectError::from)
-            }
-        };
-        written.map_err(|error| unmapped(&error))
-    }
-
-    /// Refuses to touch what the server would write to people about.
-    fn check_mails(&self, parsed: &Parsed) -> Result<(), MailStoreError> {
-        let Parsed::Calendar(event) = parsed else { return Ok(()) };
-        if self.capabilities.sends_invitations
-            && !self.options.mail_attendees
-            && event.mails_attendees()
-        {
-            return Err(MailStoreError::Refused {
-                store: STORE,
-                reason:
-                    "the server would write to the attendees of this event, which was not allowed"
-                        .to_owned(),
-            });
-        }
-        Ok(())
     }
 }
 
@@ -512,75 +435,5 @@ impl MailStore for DavStore {
 
     fn left_alone(&mut self) -> Vec<LeftAlone> {
         std::mem::take(&mut self.left_alone).into_values().collect()
-    }
-}
-
-impl DavStore {
-    fn keep_read(&mut self, id: &EntryId, object: Object) {
-        if self.read_last.len() >= READ_KEPT_MAX {
-            self.read_last.clear();
-        }
-        self.read_last.insert(id.clone(), object);
-    }
-
-    /// The rows of a contents table, each with its tie: objects are read in batches, so that the
-    /// engine need not ask for each.
-    fn rows(
-        &mut self,
-        collection: &Collection,
-        found: &[Resource],
-    ) -> Result<Vec<ScanRow>, MailStoreError> {
-        let hrefs: Vec<String> = found.iter().map(|one| one.href.clone()).collect();
-        let mut rows = Vec::new();
-        let report = report_of(collection.kind);
-        for resource in self.client.multiget(&collection.path, report, &hrefs, true)? {
-            let Some(data) = resource.data.as_deref().filter(|_| resource.status != Some(404))
-            else {
-                continue;
-            };
-            let entry_id = EntryId::new(&resource.href);
-            // The whole mapping: what cannot be read is told now, not when it is tracked.
-            let link = match self.mapped(collection.kind, data.as_bytes()) {
-                Ok((_, _, link)) => link,
-                Err(error) => {
-                    self.leave(&entry_id, collection, &error);
-                    continue;
-                }
-            };
-            rows.push(ScanRow {
-                entry_id,
-                change_key: ChangeKey::new(resource.etag.as_deref().unwrap_or_default()),
-                modified: resource.modified.as_deref().and_then(http_date),
-                link: Some(ScanLink { crm_id: link.crm_id, state: link.state }),
-            });
-        }
-        Ok(rows)
-    }
-
-    /// The listing of a server that does not synchronise: everything, unless nothing changed.
-    fn listing(
-        &mut self,
-        collection: &Collection,
-        since: Option<&ScanMark>,
-    ) -> Result<(Scan, Vec<Resource>), MailStoreError> {
-        let state = self.client.propfind(&collection.path, "0", "<S:getctag/>")?;
-        let ctag = state.responses.first().and_then(|one| one.ctag.clone());
-        let mark = ScanMark(format!("{CTAG}{}", ctag.clone().unwrap_or_default()));
-        let unchanged = ctag.is_some() && since == Some(&mark);
-        let scan = Scan { rows: Vec::new(), removed: Vec::new(), mark, complete: !unchanged };
-        if unchanged {
-            return Ok((scan, Vec::new()));
-        }
-        let all = self.client.propfind(
-            &collection.path,
-            "1",
-            "<D:getetag/><D:getlastmodified/><D:resourcetype/>",
-        )?;
-        let object = |one: &Resource| {
-            one.status.is_none_or(|status| status < 300)
-                && !one.href.ends_with('/')
-                && !one.kinds.iter().any(|kind| kind == "collection")
-        };
-        Ok((scan, all.responses.into_iter().filter(object).collect()))
     }
 }

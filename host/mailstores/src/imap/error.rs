@@ -17,6 +17,10 @@ const TEXT_MAX: usize = 200;
 /// How long to wait when a server asks for it without saying how long.
 const THROTTLE: Duration = Duration::from_secs(60);
 
+/// What to do about a folder that does not take part.
+pub(super) const FOLDERS_HINT: &str =
+    "`offstage outlook store set NAME --folder FOLDER` says which folders take part";
+
 /// What was tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
@@ -61,10 +65,9 @@ fn refusal(text: &str, doing: Doing) -> MailStoreError {
             format!("the server does not let the user in: {}", shown(text)),
             "check user and password; some providers want a password for this program alone",
         ),
-        Doing::Open => attention(
-            format!("a folder cannot be opened: {}", shown(text)),
-            "check the folders of the store's settings",
-        ),
+        Doing::Open => {
+            attention(format!("a folder cannot be opened: {}", shown(text)), FOLDERS_HINT)
+        }
         Doing::Command => refused(text),
     }
 }

@@ -13,9 +13,6 @@ use super::error::Doing;
 use super::id::MessageKey;
 use super::{ImapStore, ties_failed};
 
-/// Messages with the same Message-ID that are looked at in one folder. Copies are few.
-const CANDIDATES_MAX: usize = 100;
-
 /// Where a message is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Located {
@@ -118,7 +115,6 @@ fn look_in(
 ) -> Result<Option<MessageKey>, Error> {
     let opened = connection.examine(folder)?;
     let candidates = connection.with_message_id(message_id)?;
-    let candidates: BTreeSet<u32> = candidates.into_iter().take(CANDIDATES_MAX).collect();
     if candidates.is_empty() {
         return Ok(None);
     }

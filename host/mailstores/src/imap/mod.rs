@@ -28,7 +28,7 @@ use offstage_outlook::{
 use offstage_store::{StoreError, TieFile, TieRow};
 
 use connection::{Connection, Mailbox, PENDING, Role, Row, TRACKED};
-use error::{Doing, STORE, attention, breaks, classify, refused, transient};
+use error::{Doing, FOLDERS_HINT, STORE, attention, breaks, classify, refused, transient};
 use id::MessageKey;
 use locate::Located;
 
@@ -81,7 +81,7 @@ impl ImapStore {
     pub fn server_abilities(&mut self) -> Result<ServerAbilities, MailStoreError> {
         let mailboxes = self.mailboxes()?;
         let Some(first) = mailboxes.first() else {
-            return Err(attention("no folder takes part".to_owned(), "name one in the settings"));
+            return Err(attention("no folder takes part".to_owned(), FOLDERS_HINT));
         };
         self.with(Doing::Open, |connection| {
             let keywords = connection.keeps_keywords(&first.wire_name)?;
@@ -127,7 +127,7 @@ impl ImapStore {
         let found = self.with(Doing::Command, |connection| connection.mailboxes(&wanted))?;
         let found = found.map_err(|missing| {
             let problem = format!("there is no folder '{missing}'");
-            attention(problem, "check the folders of the store's settings")
+            attention(problem, FOLDERS_HINT)
         })?;
         self.mailboxes = Some(found.clone());
         Ok(found)

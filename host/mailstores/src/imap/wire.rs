@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -66,11 +66,19 @@ impl Meter {
         self.ends_ms.store(ends.as_millis().try_into().unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    fn check(&self) -> io::Result<u64> {
-        if self.started.elapsed().as_millis() > u128::from(self.ends_ms.load(Ordering::Relaxed)) {
-            let text = "the server takes too long to answer";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+    /// The time that is left.
+    fn time_left(&self) -> io::Result<Duration> {
+        let ends = Duration::from_millis(self.ends_ms.load(Ordering::Relaxed));
+        match ends.checked_sub(self.started.elapsed()) {
+            Some(left) if left >= Duration::from_millis(1) => Ok(left),
+            _ => {
+                let text = "the server takes too long to answer";
+                Err(io::Error::new(io::ErrorKind::TimedOut, text))
+            }
         }
+    }
+
+    fn bytes_left(&self) -> io::Result<u64> {
         match self.bytes_left.load(Ordering::Relaxed) {
             0 => Err(io::Error::other(AnswerTooLarge { limit: self.limits.answer_bytes_max })),
             left => Ok(left),
@@ -85,15 +93,54 @@ pub(super) struct Wire {
 }
 
 enum Inner {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+}
+
+/// A socket that looks at the time before every exchange: TLS asks it as often as it takes to have a
+/// whole record, which a server may send byte by byte.
+struct Socket {
+    stream: TcpStream,
+    meter: Arc<Meter>,
+}
+
+impl Socket {
+    fn patience(&self) -> io::Result<Option<Duration>> {
+        Ok(Some(self.meter.time_left()?.min(self.meter.limits.silence_max)))
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.set_read_timeout(self.patience()?)?;
+        // A wait that ended because the exchange did is told as that.
+        self.stream.read(buffer).map_err(|error| self.meter.time_left().err().unwrap_or(error))
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.stream.set_write_timeout(self.patience()?)?;
+        self.stream.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Wire {
     /// Connects to the server of an account.
     pub(super) fn open(settings: &ImapSettings) -> Result<(Self, Arc<Meter>), WireError> {
+        let meter = Arc::new(Meter::new(settings.limits));
+        let socket = || {
+            let stream = tcp(settings)?;
+            // Connecting has a limit of its own.
+            meter.next_command();
+            Ok::<_, WireError>(Socket { stream, meter: Arc::clone(&meter) })
+        };
         let inner = match &settings.security {
-            Security::PlainToLoopback => Inner::Plain(tcp(settings)?),
+            Security::PlainToLoopback => Inner::Plain(socket()?),
             Security::Tls { ca_file } => {
                 let config = config(ca_file.as_deref())?;
                 let host = settings.host.clone();
@@ -101,14 +148,15 @@ impl Wire {
                     ServerName::try_from(host.clone()).map_err(|_| WireError::Name { host })?;
                 let client = ClientConnection::new(Arc::new(config), name)
                     .map_err(|error| WireError::Tls(io::Error::other(error)))?;
-                let mut stream = StreamOwned::new(client, tcp(settings)?);
+                let mut stream = StreamOwned::new(client, socket()?);
                 while stream.conn.is_handshaking() {
                     stream.conn.complete_io(&mut stream.sock).map_err(tls_or_network)?;
                 }
                 Inner::Tls(Box::new(stream))
             }
         };
-        let meter = Arc::new(Meter::new(settings.limits));
+        // The greeting is an answer too.
+        meter.next_command();
         Ok((Self { inner, meter: Arc::clone(&meter) }, meter))
     }
 }
@@ -138,8 +186,6 @@ fn tcp(settings: &ImapSettings) -> Result<TcpStream, WireError> {
 
 fn connected(address: &std::net::SocketAddr, limits: &ImapLimits) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(address, limits.silence_max)?;
-    stream.set_read_timeout(Some(limits.silence_max))?;
-    stream.set_write_timeout(Some(limits.silence_max))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -169,7 +215,7 @@ fn config(ca_file: Option<&std::path::Path>) -> Result<ClientConfig, WireError> 
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let left = usize::try_from(self.meter.check()?).unwrap_or(usize::MAX);
+        let left = usize::try_from(self.meter.bytes_left()?).unwrap_or(usize::MAX);
         let part = buffer.len().min(left);
         let read = match &mut self.inner {
             Inner::Plain(stream) => stream.read(&mut buffer[..part]),

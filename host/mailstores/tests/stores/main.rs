@@ -23,4 +23,5 @@ mod test_left_alone;
 mod test_no_forgotten;
 mod test_pst;
 mod test_replay;
+mod test_slow_servers;
 mod test_vcard;

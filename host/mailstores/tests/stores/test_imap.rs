@@ -253,6 +253,24 @@ fn messages_are_found_again_and_only_gone_when_the_server_says_so() {
     assert_eq!(read.entry_id, tied[0].entry_id, "the old id still finds it");
 }
 
+/// Newsletters and forgeries share a Message-ID; however many there are, the message itself is found.
+#[test]
+fn a_message_is_found_behind_many_with_its_id() {
+    let Some(server) = start(Kind::Usual) else { return };
+    server.deliver("INBOX", &simple("shared@example.com", "the one"));
+    for number in 0..120 {
+        let other = format!("another text, number {number:05}");
+        server.deliver("Sent", &simple("shared@example.com", &other));
+    }
+    let mut store = server.store("ties.db");
+    let (all, _) = ids(&mut store, None);
+    server.doveadm(&["move", "-u", "ada", "Sent", "mailbox", "INBOX", "uid", "1"]);
+    let found = store.presence(&all).unwrap();
+    let [Presence::Moved(now)] = found.as_slice() else { panic!("{found:?}") };
+    let item = store.read(std::slice::from_ref(now)).unwrap().remove(0).unwrap();
+    assert_eq!(item.properties[&Property::Subject], PropertyValue::text("the one"));
+}
+
 #[test]
 fn failures_have_a_class_and_a_server_that_comes_back_is_used_again() {
     let Some(mut server) = start(Kind::Usual) else { return };

@@ -38,10 +38,19 @@ pub(crate) fn named(folder: &Path, end: &str) -> PathBuf {
 /// The checked-in file, unpacked.
 pub(crate) fn empty(folder: &Path) -> PathBuf {
     let path = folder.join("empty.pst");
-    let packed = include_bytes!("../corpus/Empty.pst.gz");
-    let mut file = std::fs::File::create(&path).unwrap();
-    std::io::copy(&mut flate2::read::GzDecoder::new(&packed[..]), &mut file).unwrap();
+    std::fs::write(&path, unpacked(include_bytes!("../corpus/Empty.pst.gz"))).unwrap();
     path
+}
+
+/// The checked-in file with messages.
+fn bodies() -> Vec<u8> {
+    unpacked(include_bytes!("../corpus/various-bodies.pst.gz"))
+}
+
+fn unpacked(packed: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut bytes).unwrap();
+    bytes
 }
 
 pub(crate) fn store(path: &Path) -> PstStore {
@@ -116,11 +125,42 @@ fn a_file_is_a_store_that_refuses_to_be_written() {
     assert!(matches!(store.delete(&id, None), Err(MailStoreError::Refused { .. })));
 }
 
+#[test]
+fn a_message_that_cannot_be_read_is_listed_and_the_others_are_read() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("damaged.pst");
+    let whole = bodies();
+    std::fs::write(&path, &whole).unwrap();
+    let (report, all) = run(&path);
+    assert!(report.unread.is_empty() && all.len() > 1, "{report:?}");
+    // One part of the file after the other is damaged, until it is one of a single message.
+    let zeroed = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at..(at + 64).min(whole.len())].fill(0);
+        bytes
+    };
+    let found = (0..whole.len()).step_by(512).find_map(|at| {
+        std::fs::write(&path, zeroed(at)).unwrap();
+        let mut items = Vec::new();
+        let taken = |item| {
+            items.push(item);
+            Ok::<(), std::convert::Infallible>(())
+        };
+        let Ok(Ok(report)) = import(&path, &home(), taken) else { return None };
+        let one = report.unread.len() == 1 && items.len() == all.len() - 1;
+        one.then_some((report, items))
+    });
+    let (report, items) = found.expect("a damage of one message");
+    assert!(items.iter().all(|item| all.contains(item)), "the others are as they were");
+    assert_eq!(report.messages(), report.read.values().sum::<usize>() + 1);
+    let unread = &report.unread[0];
+    assert!(unread.place.contains('/') && !unread.reason.is_empty(), "{unread:?}");
+}
+
 /// Cuts and flips of a real file: an error or less messages, never a panic that leaves the reader.
 #[test]
 fn damaged_files_are_survived() {
-    let Some(folder) = public() else { return };
-    let whole = std::fs::read(named(&folder, "_contacts.pst")).unwrap();
+    let whole = bodies();
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("damaged.pst");
     std::panic::set_hook(Box::new(|_| {}));

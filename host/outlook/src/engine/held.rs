@@ -6,6 +6,8 @@ use super::duplicates::{APPROVED, HELD_DUPLICATE};
 use super::report::Report;
 use super::{Engine, EngineError, Trigger};
 use crate::item::EntryId;
+use crate::link::{LinkProperties, LinkState};
+use crate::mail_store::ItemPatch;
 use crate::mapping::of_object_type;
 use offstage_model::{EntityReference, Fault, Timestamp, Uuid, code};
 use offstage_store::{CachedChange, ChangeCode, Mapping, MappingKey};
@@ -121,12 +123,32 @@ impl Engine {
             if deletes || never_made {
                 mapping.linked = false;
             }
+            if never_made {
+                self.take_wish_back(&mapping)?;
+            }
             self.cache.write(|tx| {
                 tx.put_mapping(&mapping)?;
                 tx.remove_change(mapping.map_id)
             })?;
         }
         Ok(count)
+    }
+
+    /// An item that nothing was made of is not to be tracked any more: otherwise the next scan would
+    /// ask again.
+    fn take_wish_back(&mut self, mapping: &Mapping) -> Result<(), EngineError> {
+        if !self.store.capabilities().custom_properties {
+            return Ok(());
+        }
+        let Some(id) = mapping.entry_id.as_deref().map(EntryId::new) else { return Ok(()) };
+        let item = self.items(std::slice::from_ref(&id))?.pop().flatten();
+        let Some(item) = item.filter(|item| item.link.state == Some(LinkState::Pending)) else {
+            return Ok(());
+        };
+        let patch = ItemPatch { link: Some(LinkProperties::default()), ..ItemPatch::default() };
+        let expected = self.condition(&item).cloned();
+        self.store.update(&id, expected.as_ref(), &patch)?;
+        Ok(())
     }
 
     fn waiting(&mut self, pair: Option<i64>) -> Result<Vec<(CachedChange, Mapping)>, EngineError> {

@@ -72,6 +72,35 @@ pub(crate) enum Add {
     },
 }
 
+/// What can be changed of an IMAP store; what is left out stays.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(crate) struct ImapChange {
+    /// The folders that take part, by the names that you see, in place of those that did
+    #[arg(long = "folder", value_name = "NAME")]
+    folders: Vec<String>,
+    /// INBOX and the folder of sent mail take part
+    #[arg(long, conflicts_with = "folders")]
+    usual_folders: bool,
+    /// Show keywords of tracked messages to other programs
+    #[arg(long)]
+    keywords: Option<bool>,
+    /// Trust these certificates (PEM) and not the public authorities
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<FileArgument>,
+}
+
+impl ImapChange {
+    pub(super) fn apply(self, imap: &mut Imap) {
+        if self.usual_folders || !self.folders.is_empty() {
+            imap.folders = self.folders;
+        }
+        imap.keywords = self.keywords.unwrap_or(imap.keywords);
+        if let Some(file) = self.ca_file {
+            imap.authorities = Some(file.0);
+        }
+    }
+}
+
 /// What every store has.
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(crate) struct Common {
@@ -144,7 +173,7 @@ impl Add {
             Self::Dav { address, user, secret, common } => {
                 let secret = match user {
                     Some(_) => Some(secret.required()?),
-                    None => None,
+                    None => secret.none_wanted()?,
                 };
                 (Access::Dav { address, user }, secret, common)
             }
@@ -171,6 +200,15 @@ impl Add {
 }
 
 impl SecretArguments {
+    /// A store without a user takes no secret; one that was named would be left out quietly.
+    fn none_wanted(self) -> Result<Option<Secret>, CliError> {
+        if self.secret_file.is_none() {
+            return Ok(None);
+        }
+        Err(CliError::usage("--secret-file goes with --user, and there is none.")
+            .hint("Add `--user NAME`, or leave the file out where nobody signs in."))
+    }
+
     pub(super) fn required(self) -> Result<Secret, CliError> {
         let Some(file) = self.secret_file else {
             return self.environment.ok_or_else(|| {

@@ -14,9 +14,9 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::workspace::Workspace;
-use arguments::{Add, SecretArguments};
+use arguments::{Add, ImapChange, SecretArguments};
 use clap::Subcommand;
-use kept::{EMBEDDED, Stores};
+use kept::{Access, EMBEDDED, Stores};
 use offstage_outlook::engine::settings_of;
 use offstage_outlook::rules::{ClientRole, Settings};
 use offstage_outlook::{Capabilities, MailStore};
@@ -50,6 +50,13 @@ pub(crate) enum Store {
         #[command(flatten)]
         secret: SecretArguments,
     },
+    /// Change what takes part of an IMAP store; its ties and its password stay
+    Set {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        change: ImapChange,
+    },
     /// Forget a store, its password and what was synchronised; items and records stay
     Remove {
         /// Its name
@@ -79,6 +86,7 @@ impl Store {
                 Ok(Output::new(json!({ "inUse": name })).text(next_step(workspace, &name)?))
             }
             Self::Secret { name, secret } => change_secret(workspace, stores.named(&name)?, secret),
+            Self::Set { name, change } => change_imap(workspace, stores, &name, change),
             Self::Remove { name } => {
                 stores.remove(&name)?;
                 stores.save(&workspace.data)?;
@@ -150,6 +158,32 @@ fn change_secret(
     kept::make(&folder, Some(&secret))?;
     let text = format!("'{}' lets you in with it.", kept.name);
     Ok(Output::new(json!({ "name": kept.name, "changed": true })).text(text))
+}
+
+/// The change is tried before it counts.
+fn change_imap(
+    workspace: &Workspace,
+    mut stores: Stores,
+    name: &str,
+    change: ImapChange,
+) -> Result<Output, CliError> {
+    let kept = stores.named(name)?;
+    let Access::Imap(imap) = &kept.access else {
+        let text = format!("'{name}' is no IMAP store, and has no such settings.");
+        return Err(CliError::usage(text)
+            .hint("`offstage outlook settings set` changes what every store has."));
+    };
+    let mut imap = imap.clone();
+    change.apply(&mut imap);
+    let changed = Kept { name: name.to_owned(), access: Access::Imap(imap) };
+    let settings = settings(workspace, Some(&changed))?;
+    let mut store = connect::connect(&changed, &workspace.data, &settings)?;
+    let output = show(&summary(&changed), &mut *store)?;
+    for kept in stores.stores.iter_mut().filter(|kept| kept.name == name) {
+        *kept = changed.clone();
+    }
+    stores.save(&workspace.data)?;
+    Ok(output)
 }
 
 /// The settings of a store's client.
