@@ -2,10 +2,11 @@
 
 use offstage_model::{Entity, Timestamp, Uuid, Value};
 use offstage_outlook::engine::{Place, Report, RunState};
+use offstage_outlook::rules::ClientRole;
 use offstage_outlook::stores::embedded::EmbeddedStore;
 use offstage_outlook::{
-    Engine, EntryId, Item, ItemKind, ItemPatch, MailStore, NewItem, Properties, Property,
-    PropertyValue, Regarding, Trigger,
+    Engine, EntryId, Item, ItemKind, ItemPatch, LinkState, MailStore, NewItem, Properties,
+    Property, PropertyValue, Regarding, Trigger,
 };
 use serde_json::json;
 
@@ -422,4 +423,41 @@ fn a_store_that_asks_to_be_left_alone_is_left_alone() {
     story.sync();
     assert!(story.item(ItemKind::Contact, "Waits").is_some());
     story.rests("it was left alone");
+}
+
+/// Over a store whose contents tables show no ties, what another machine did is seen when the item is
+/// read: both have noted the wish before either has made the record.
+#[test]
+fn two_machines_of_a_roaming_profile_make_one_record() {
+    let server = Server::new();
+    let double = Double::default();
+    let task = json!({ "title": "Call", "status": "notStarted", "importance": "normal" });
+    double.0.lock().unwrap().put("/me/todo/lists/L1/tasks", "T=", task);
+    let machine = |name: &str| {
+        let store = Box::new(test_graph::connect(&double));
+        let (mut engine, folder) = engine_over(&server, store);
+        engine.register(name, ClientRole::Roaming, false).unwrap();
+        (engine, folder)
+    };
+    let (mut one, _one) = machine("one");
+    let (mut two, _two) = machine("two");
+    let id = EntryId::new("task/T=");
+    let mut item = one.store().read(std::slice::from_ref(&id)).unwrap().remove(0).unwrap();
+    item.link.state = Some(LinkState::Pending);
+    let patch = ItemPatch { link: Some(item.link), ..ItemPatch::default() };
+    one.store().update(&id, None, &patch).unwrap();
+    for engine in [&mut one, &mut two] {
+        engine.plan_only().unwrap();
+    }
+    two.synchronise(Trigger::Manual).unwrap();
+    let report = one.synchronise(Trigger::Manual).unwrap();
+    assert_eq!(server.all("task").len(), 1, "{report:#?}");
+    one.synchronise(Trigger::Manual).unwrap();
+    let record = server.all("task")[0].id.unwrap();
+    server.update(Entity::with_id("task", record).with("description", Value::text("seen")));
+    let report = one.synchronise(Trigger::Manual).unwrap();
+    let item = one.store().read(&[id]).unwrap().remove(0).unwrap();
+    let body = item.properties.get(&Property::Body);
+    assert_eq!(body, Some(&PropertyValue::text("seen")), "{report:#?}");
+    assert_eq!(item.link.crm_id, Some(record));
 }

@@ -123,7 +123,11 @@ impl Engine {
             _ => match (item, record) {
                 (Some(item), Some(record)) => self.merge(run, pair, (item, record)),
                 (None, Some(record)) if pair.mapping.entry_id.is_none() => {
-                    self.bring(run, pair, &record)
+                    match self.has_got_an_item(pair)? {
+                        // The next run brings the two in step.
+                        true => Ok(pair.report(Word::Linked)),
+                        false => self.bring(run, pair, &record),
+                    }
                 }
                 // It was there when the change was noted.
                 (None, Some(record)) => self.item_missing(run, pair, Some(record)),
@@ -294,6 +298,12 @@ impl Engine {
         report.item = merged.item;
         self.note_truncated(run, pair, &report)?;
         Ok(report)
+    }
+
+    /// A pair that had no item was found to have one by the work on another pair of this run.
+    fn has_got_an_item(&mut self, pair: &Pair) -> Result<bool, EngineError> {
+        let now = self.cache.write(|tx| tx.mapping(MappingKey::Map(pair.mapping.map_id)))?;
+        Ok(now.is_some_and(|now| now.entry_id.is_some()))
     }
 
     /// The record that the pair had is gone, and the item is tracked again: another record, with an

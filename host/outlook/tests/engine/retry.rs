@@ -1,13 +1,11 @@
 //! What fails for now is tried again, later and later, and in the end waits for a person. The clock is
 //! passed in.
 
-mod support;
-
+use super::support::{Client, DAY, MINUTE, Server, text, words};
 use offstage_model::{Entity, Value};
 use offstage_outlook::engine::Word;
 use offstage_outlook::{ItemKind, Property as P};
 use std::sync::atomic::Ordering;
-use support::{Client, DAY, MINUTE, Server, text, words};
 
 /// Attempts before a person is asked.
 const ATTEMPTS: u32 = 12;

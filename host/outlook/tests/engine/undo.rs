@@ -1,10 +1,8 @@
 //! Undoing a run, through the public door: values, and whole items and records.
 
-mod support;
-
+use super::support::{Client, Server, text, words};
 use offstage_model::{Entity, Value};
 use offstage_outlook::{ItemKind, MailStore, Property as P};
-use support::{Client, Server, text, words};
 
 fn contact(first: &str, last: &str) -> Entity {
     Entity::new("contact").with("firstname", Value::text(first)).with("lastname", Value::text(last))

@@ -1,18 +1,16 @@
 //! The engine through its public door, over the embedded mailbox and a real server: what goes where,
 //! and what must not.
 
-mod support;
-
+use super::support::{ADA, BOB, Client, DAY, MINUTE, NOW, Server, mailbox, text, words};
 use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::engine::{Place, RunState, Word};
 use offstage_outlook::rules::{ClientRole, Settings};
 use offstage_outlook::stores::embedded::Faults;
 use offstage_outlook::{
-    EntryId, ItemKind, ItemPatch, LinkState, MailStore, Person, Property as P, PropertyValue as V,
-    Regarding, Trigger,
+    EntryId, ItemKind, LinkState, MailStore, Person, Property as P, PropertyValue as V, Regarding,
+    Trigger,
 };
 use std::sync::atomic::Ordering;
-use support::{ADA, BOB, Client, DAY, MINUTE, NOW, Server, mailbox, text, words};
 
 fn contact(first: &str, last: &str) -> Entity {
     Entity::new("contact").with("firstname", Value::text(first)).with("lastname", Value::text(last))
@@ -368,29 +366,6 @@ fn a_moved_item_with_a_new_id_is_the_same_item() {
 }
 
 #[test]
-fn many_deletions_wait_for_a_person() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let ids: Vec<_> = (0..11)
-        .map(|n| server.create(Entity::new("task").with("subject", Value::text(format!("t{n}")))))
-        .collect();
-    client.sync();
-    for item in client.items(ItemKind::Task) {
-        client.mail.delete(&item.entry_id, None).expect("deleted");
-    }
-    let report = client.sync();
-    assert_eq!(report.counts.held, 11);
-    assert_eq!(server.all("task").len(), 11);
-    // A person drops one and lets the rest go on.
-    let held = client.engine.held().expect("held");
-    assert!(held.iter().all(|h| h.kind == "deletions"));
-    client.engine.drop_held(Some(held[0].pair)).expect("dropped");
-    client.engine.release(None).expect("released");
-    assert_eq!(server.all("task").len(), 1);
-    assert!(ids.contains(&server.all("task")[0].id.expect("an id")));
-}
-
-#[test]
 fn a_failing_mailbox_deletes_nothing_and_work_goes_on_later() {
     let server = Server::new();
     let mut client = Client::primary(&server);
@@ -424,88 +399,6 @@ fn while_the_server_does_not_answer_changes_wait_and_catch_up() {
 }
 
 #[test]
-fn a_refused_change_waits_for_a_person_and_is_not_tried_again() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let id = server.create(Entity::new("task").with("subject", Value::text("t")));
-    client.sync();
-    let item = client.items(ItemKind::Task)[0].entry_id.clone();
-    // What it is about does not exist: the CRM refuses.
-    let mut patch = ItemPatch::default();
-    let mut link = client.item(&item).expect("there").link;
-    link.regarding = Some(Regarding { table: "account".into(), id: BOB });
-    patch.link = Some(link);
-    client.mail.update(&item, None, &patch).expect("marked");
-    let report = client.sync();
-    assert_eq!(words(&report), [Word::Held], "{report:#?}");
-    assert_eq!(words(&client.sync()), []);
-    assert_eq!(client.engine.held().expect("held")[0].kind, "refused");
-    // A new change of the item is tried at once, with whatever the user made of it.
-    let account = server.create(Entity::new("account").with("name", Value::text("C")));
-    let mut link = client.item(&item).expect("there").link;
-    link.regarding = Some(Regarding { table: "account".into(), id: account });
-    client
-        .mail
-        .update(&item, None, &ItemPatch { link: Some(link), ..ItemPatch::default() })
-        .expect("marked");
-    client.sync();
-    client.engine.release(None).expect("released");
-    let row = server.get("task", id).expect("a row");
-    assert_eq!(row.value("regardingobjectid").as_reference().map(|r| r.id), Some(account));
-}
-
-#[test]
-fn a_contact_that_exists_is_a_duplicate_and_waits() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let owner = Value::reference("systemuser", BOB);
-    let there = server.create(
-        contact("Ann", "Lee")
-            .with("emailaddress1", Value::text("ann@x.example"))
-            .with("ownerid", owner),
-    );
-    let item = client.make_tracked(
-        ItemKind::Contact,
-        &[(P::LastName, text("L")), (P::Email1, text("ANN@x.example"))],
-    );
-    assert_eq!(words(&client.sync()), [Word::Held]);
-    let pair = client.engine.held().expect("held")[0].pair;
-    client.engine.tie_duplicate(pair).expect("tied");
-    assert_eq!(client.record_of(&item), Some(there));
-    assert_eq!(server.all("contact").len(), 1);
-    assert_eq!(client.item(&item).expect("there").properties[&P::FirstName], text("Ann"));
-}
-
-/// Duplicate UID: the same event twice, as some servers hand it out.
-#[test]
-fn an_event_that_is_there_twice_is_a_duplicate_and_waits() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let fields = [
-        (P::Subject, text("Review")),
-        (P::Start, V::Time(Timestamp(NOW + DAY))),
-        (P::End, V::Time(Timestamp(NOW + DAY + MINUTE))),
-        (P::GlobalObjectId, text("040000008200E00074C5B7101A82E008")),
-    ];
-    let first = client.make_tracked(ItemKind::Appointment, &fields);
-    client.sync();
-    let second = client.make_tracked(ItemKind::Appointment, &fields);
-    assert_eq!(words(&client.sync()), [Word::Held]);
-    assert_eq!(server.all("appointment").len(), 1);
-    assert!(client.record_of(&first).is_some() && client.record_of(&second).is_none());
-    // The record is taken: two items cannot have one.
-    let taken = client.engine.held().expect("held")[0].pair;
-    let refused = client.engine.tie_duplicate(taken).expect_err("refused").to_string();
-    assert!(refused.contains("tied to another item"), "{refused}");
-    assert_eq!(client.engine.held().expect("held").len(), 1, "it still waits");
-    // A person says that they are two.
-    let pair = client.engine.held().expect("held")[0].pair;
-    client.engine.release(Some(pair)).expect("released");
-    client.sync();
-    assert_eq!(server.all("appointment").len(), 2);
-}
-
-#[test]
 fn a_dry_run_tells_the_plan_and_writes_nothing() {
     let server = Server::new();
     let mut client = Client::primary(&server);
@@ -528,7 +421,7 @@ fn without_the_privilege_only_mail_is_tracked() {
     let server = Server::new();
     let mut client = Client::primary(&server);
     server.create(contact("Ann", "Lee"));
-    let mut deprived = support::caller(ADA, "ada");
+    let mut deprived = super::support::caller(ADA, "ada");
     deprived.sync_to_outlook = false;
     let service = offstage_outlook::crm::OutlookService::new(server.pipeline.clone());
     let id = client.engine.client().expect("a client").expect("registered");
@@ -602,46 +495,4 @@ fn what_a_tracked_mail_is_about_goes_both_ways() {
     server.delete("email", record);
     client.sync();
     assert_eq!(client.item(&mail).expect("there").link.state, Some(LinkState::WasTracked));
-}
-
-#[test]
-fn many_tasks_that_are_done_are_no_mass_deletion() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let task = |n: i32| Entity::new("task").with("subject", Value::text(format!("t{n}")));
-    let ids: Vec<_> = (0..12).map(|n| server.create(task(n))).collect();
-    client.sync();
-    for id in &ids {
-        server.update(Entity::with_id("task", *id).with("statecode", Value::Option(1)));
-    }
-    let report = client.sync();
-    assert_eq!(report.counts.held, 0, "{report:#?}");
-    let items = client.items(ItemKind::Task);
-    assert!(items.iter().all(|item| item.properties[&P::TaskStatus] == V::Integer(2)));
-    assert_eq!(items.len(), 12);
-    // Twelve that are deleted wait.
-    let ids: Vec<_> = (20..32).map(|n| server.create(task(n))).collect();
-    client.sync();
-    for id in &ids {
-        server.delete("task", *id);
-    }
-    assert_eq!(client.sync().counts.held, 12);
-    assert_eq!(client.items(ItemKind::Task).len(), 24);
-}
-
-#[test]
-fn a_record_that_is_over_refuses_and_the_change_waits() {
-    let server = Server::new();
-    let mut client = Client::primary(&server);
-    let item = client.make_tracked(ItemKind::Task, &[(P::Subject, text("t"))]);
-    client.sync();
-    let record = client.record_of(&item).expect("tracked");
-    server.update(Entity::with_id("task", record).with("statecode", Value::Option(1)));
-    client.edit(&item, P::Subject, text("later"));
-    client.sync();
-    assert_eq!(client.engine.held().expect("held")[0].kind, "refused");
-    // Opened again, it goes.
-    server.update(Entity::with_id("task", record).with("statecode", Value::Option(0)));
-    client.engine.release(None).expect("released");
-    assert_eq!(server.get("task", record).expect("a row").text("subject"), Some("later"));
 }

@@ -1,0 +1,8 @@
+//! The engine through its public door, over the embedded mailbox and a real server.
+
+mod both_ways;
+mod held;
+mod retry;
+#[path = "../support/mod.rs"]
+mod support;
+mod undo;
