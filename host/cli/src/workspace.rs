@@ -14,7 +14,7 @@ use offstage_model::{Catalog, Clock, Fault, Randomness, Request, Response, Uuid}
 use offstage_pipeline::{
     CallOptions, Caller, Limits, Organization, Pipeline, PipelineOptions, Side,
 };
-use offstage_replication::{Device, DeviceOptions, DeviceState, ServerLink};
+use offstage_replication::{Device, DeviceOptions, DeviceState, Progress, ServerLink};
 use offstage_sandbox::{CodeCache, DebugPlugins, Sandbox, SandboxOptions};
 use offstage_store::{Role, Store, StoreOptions};
 use std::path::{Path, PathBuf};
@@ -195,14 +195,25 @@ impl Workspace {
         self.pipeline().store()
     }
 
-    /// Runs a request: on a server as its administrator, on a device as its user.
-    pub(crate) fn execute(&self, request: Request) -> Result<Response, Fault> {
-        match &self.kind {
+    /// Runs a request: on a server as its administrator, on a device as its user. Tells which
+    /// plug-ins it went on without.
+    pub(crate) fn execute(
+        &self,
+        request: Request,
+        progress: &dyn Progress,
+    ) -> Result<Response, Fault> {
+        let response = match &self.kind {
             Kind::Server { pipeline, administrator } => {
                 pipeline.execute(administrator, request, CallOptions::default())
             }
             Kind::Device { device, .. } => device.execute(request, CallOptions::default()),
+        }?;
+        for package in &response.skipped {
+            progress.note(&format!(
+                "The plug-in '{package}' does not run where this ran, which went on without it; `offstage status` there says why."
+            ));
         }
+        Ok(response)
     }
 }
 

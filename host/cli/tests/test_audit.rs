@@ -89,9 +89,14 @@ fn a_package_that_is_refused_or_skipped_is_in_the_audit() {
 
     fs::remove_file(place.path().join("trust.toml")).unwrap();
     let serving = place.serve(&["--dev"]);
-    for name in ["name=a", "name=b"] {
-        place.good(&["create", "account", name]);
-    }
+    // By the process that serves, and by the command itself.
+    let told = |name: &str| {
+        let done = place.json(&["create", "account", name]);
+        assert_eq!(done.exit, 0, "{done:?}");
+        done.stderr
+            .contains("'tests/hostile' does not run where this ran, which went on without it")
+    };
+    assert!(told("name=a") && told("name=b"));
     drop(serving);
     let records = audit(&place, "audit.jsonl");
     let [_, skip] = records.as_slice() else { panic!("one line in a process: {records:?}") };

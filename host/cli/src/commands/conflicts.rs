@@ -12,6 +12,7 @@ use clap::{Subcommand, ValueEnum};
 use offstage_model::journal::{EntryState, ReportLine, Verdict};
 use offstage_model::request::{message, parameter};
 use offstage_model::{Entity, EntityReference, Parameter, Request, Uuid, Value};
+use offstage_replication::Silent;
 use offstage_store::{ConflictRow, JournalFilter, Winner};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -238,7 +239,8 @@ fn resolve(workspace: &Workspace, take: Side, changes: Vec<Entity>) -> Result<Ou
     for mut target in changes {
         let columns: Vec<String> = target.attributes.keys().cloned().collect();
         let id = target.id.unwrap_or_default();
-        let now = workspace.execute(Request::retrieve(&target.table, id, Some(columns)))?;
+        let now =
+            workspace.execute(Request::retrieve(&target.table, id, Some(columns)), &Silent)?;
         if let Some(now) = now.entity() {
             target.attributes.retain(|column, value| !now.value(column).same(value));
         }
@@ -262,7 +264,7 @@ fn resolve(workspace: &Workspace, take: Side, changes: Vec<Entity>) -> Result<Ou
         Request::new(message::EXECUTE_TRANSACTION)
             .with(parameter::REQUESTS, Parameter::Requests(requests))
     };
-    workspace.execute(request)?;
+    workspace.execute(request, &Silent)?;
     Ok(output.text(format!("Taken: {} value of {} column(s).", take.stands(), taken.len())))
 }
 

@@ -6,6 +6,7 @@ use crate::values::{Assignment, attributes, row_id};
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Entity, Request};
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -26,13 +27,17 @@ pub(crate) struct Create {
 }
 
 impl Create {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let mut row = Entity::new(&self.table);
         row.id = self.id.as_deref().map(row_id).transpose()?;
         row.attributes =
             workspace.look_up(|catalog| attributes(catalog, &self.table, &self.values))?;
         let given = row.id;
-        let response = workspace.execute(Request::create(row))?;
+        let response = workspace.execute(Request::create(row), progress)?;
         let id = response.id().or(given).unwrap_or_default();
         Ok(Output::new(json!({ "table": self.table, "id": id })).text(id.to_string()))
     }

@@ -6,6 +6,7 @@ use crate::values::row_id;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::Request;
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -19,10 +20,14 @@ pub(crate) struct Delete {
 }
 
 impl Delete {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let id = row_id(&self.id)?;
         workspace.look_up(|catalog| Ok(catalog.table(&self.table).map(drop)?))?;
-        workspace.execute(Request::delete(&self.table, id))?;
+        workspace.execute(Request::delete(&self.table, id), progress)?;
         Ok(Output::new(json!({ "table": self.table, "id": id })).text("Removed."))
     }
 }

@@ -7,6 +7,7 @@ use crate::values::row_id;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Fault, Request, code};
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 
 /// Show a row.
@@ -25,7 +26,11 @@ pub(crate) struct Get {
 }
 
 impl Get {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let id = row_id(&self.id)?;
         workspace.look_up(|catalog| {
             catalog.table(&self.table)?;
@@ -37,7 +42,7 @@ impl Get {
         let catalog = workspace.catalog();
         let table = catalog.table(&self.table)?;
         let request = Request::retrieve(&self.table, id, self.select.clone());
-        let response = workspace.execute(request)?;
+        let response = workspace.execute(request, progress)?;
         let row = response
             .entity()
             .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the request has no row."))?;

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use offstage_model::journal::{EffectKind, EntryState, OperationNode, RowEffect};
 use offstage_model::request::parameter;
 use offstage_model::{Catalog, Entity, Request};
-use offstage_replication::{Attention, EntryDetail, Progress};
+use offstage_replication::{Attention, EntryDetail, Progress, Silent};
 use offstage_store::{JournalFilter, JournalRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -204,7 +204,7 @@ pub(crate) fn attention_table(output: Output, attention: &[Attention]) -> Output
 fn in_the_way(workspace: &Workspace, detail: &EntryDetail) -> Option<Entity> {
     let fault = detail.outcome.as_ref()?.fault.as_ref()?;
     let row = fault.row.as_ref()?;
-    let response = workspace.execute(Request::retrieve(&row.table, row.id, None)).ok()?;
+    let response = workspace.execute(Request::retrieve(&row.table, row.id, None), &Silent).ok()?;
     response.entity().cloned()
 }
 

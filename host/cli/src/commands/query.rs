@@ -7,6 +7,7 @@ use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Catalog, Fault, Query as ModelQuery, Request, code};
 use offstage_query::odata;
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -36,12 +37,16 @@ pub(crate) struct Query {
 }
 
 impl Query {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let query = workspace.look_up(|catalog| self.model(catalog))?;
         let catalog = workspace.catalog();
         let table = catalog.table(&self.table)?;
         let columns = query.columns.clone().unwrap_or_default();
-        let response = workspace.execute(Request::retrieve_multiple(query))?;
+        let response = workspace.execute(Request::retrieve_multiple(query), progress)?;
         let page = response
             .collection()
             .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the query has no rows."))?;

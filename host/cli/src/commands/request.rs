@@ -6,6 +6,7 @@ use crate::values::FileArgument;
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{ParameterMap, Request as ModelRequest};
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -23,7 +24,11 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let parameters = match &self.parameters {
             None => ParameterMap::new(),
             Some(file) => serde_json::from_slice(&file.read()?).map_err(|error| {
@@ -32,7 +37,8 @@ impl Request {
                     .hint("It must be one JSON object; `offstage help request` shows the form.")
             })?,
         };
-        let response = workspace.execute(ModelRequest { message: self.message, parameters })?;
+        let response =
+            workspace.execute(ModelRequest { message: self.message, parameters }, progress)?;
         let json = json!(response);
         let text = serde_json::to_string_pretty(&json["parameters"]).unwrap_or_default();
         Ok(Output::new(json).text(text))

@@ -6,6 +6,7 @@ use crate::values::{Assignment, attributes, row_id};
 use crate::workspace::Workspace;
 use clap::Args;
 use offstage_model::{Entity, Request};
+use offstage_replication::Progress;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -24,12 +25,16 @@ pub(crate) struct Update {
 }
 
 impl Update {
-    pub(crate) fn run(self, workspace: &Workspace) -> Result<Output, CliError> {
+    pub(crate) fn run(
+        self,
+        workspace: &Workspace,
+        progress: &dyn Progress,
+    ) -> Result<Output, CliError> {
         let id = row_id(&self.id)?;
         let mut row = Entity::with_id(&self.table, id);
         row.attributes =
             workspace.look_up(|catalog| attributes(catalog, &self.table, &self.values))?;
-        workspace.execute(Request::update(row))?;
+        workspace.execute(Request::update(row), progress)?;
         Ok(Output::new(json!({ "table": self.table, "id": id })).text("Changed."))
     }
 }

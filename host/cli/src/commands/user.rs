@@ -7,6 +7,7 @@ use crate::output::{Output, yes_no};
 use crate::workspace::Workspace;
 use clap::Subcommand;
 use offstage_model::{Entity, Fault, Request, Uuid, Value, code};
+use offstage_replication::Silent;
 use offstage_store::{Principal, Tx};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -97,7 +98,7 @@ fn add(workspace: &Workspace, name: &str, rights: Rights) -> Result<Output, CliE
     let row =
         Entity::new("systemuser").with("fullname", Value::text(name)).with("businessunitid", unit);
     let user = workspace
-        .execute(Request::create(row))?
+        .execute(Request::create(row), &Silent)?
         .id()
         .ok_or_else(|| Fault::new(code::INTERNAL, "The answer to the create has no id."))?;
     let mut principal = Principal {
