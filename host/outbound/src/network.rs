@@ -17,6 +17,11 @@ pub trait Network: Send + Sync + 'static {
     fn route(&self, address: SocketAddr) -> SocketAddr {
         address
     }
+
+    /// The certificates, in DER, of those who vouch for servers; `None`: the public ones.
+    fn root_certificates(&self) -> Option<Vec<Vec<u8>>> {
+        None
+    }
 }
 
 /// The machine's network.

@@ -9,10 +9,10 @@ use offstage_model::{HttpRequest, Uuid};
 use offstage_policy::{OutboundUrl, UrlError};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ureq::config::{AutoHeaderValue, Config};
 use ureq::http::{self, Uri};
-use ureq::tls::TlsConfig;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{Connector, NextTimeout, RustlsConnector, TcpConnector};
 
@@ -123,10 +123,14 @@ impl Sender {
     /// It was not sent, or nobody answered properly.
     pub fn send(&self, outgoing: &Outgoing<'_>) -> Result<Answer, SendError> {
         let url = OutboundUrl::parse(&outgoing.request.url)?;
+        let started = Instant::now();
         let pinned = self.pin(&url.origin().host, url.origin().port)?;
+        // A name that took most of the time leaves little of it, but never none.
+        let left = self.limits.total_time.saturating_sub(started.elapsed());
+        let left = left.max(Duration::from_millis(1));
         let request = self.request(&url, outgoing)?;
         let connector = ().chain(TcpConnector::default()).chain(RustlsConnector::default());
-        let agent = ureq::Agent::with_parts(self.config(), connector, pinned);
+        let agent = ureq::Agent::with_parts(self.config(left), connector, pinned);
         let exchanged = if request.body().is_empty() {
             agent.run(request.map(drop))
         } else {
@@ -144,8 +148,8 @@ impl Sender {
     /// Resolves a name, once. One address that is not public spoils the name: whoever answers such a
     /// thing is not to be trusted with the others (attack C11).
     fn pin(&self, host: &str, port: u16) -> Result<Pinned, SendError> {
-        let resolved = self.network.resolve(host, port);
-        let addresses = resolved
+        let addresses = self
+            .resolve(host, port)
             .and_then(|found| match found.is_empty() {
                 true => Err(std::io::ErrorKind::NotFound.into()),
                 false => Ok(found),
@@ -156,6 +160,20 @@ impl Sender {
         }
         let route = |address: SocketAddr| self.network.route(address);
         Ok(Pinned(addresses.into_iter().take(ADDRESSES_MAX).map(route).collect()))
+    }
+
+    /// Asks the network on a thread of its own: a system's resolver has no deadline, and whoever has
+    /// a name may make it wait (attack C13). A thread that is given up ends when its resolver does.
+    fn resolve(&self, host: &str, port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let (network, name) = (Arc::clone(&self.network), host.to_owned());
+        std::thread::Builder::new().name("offstage-names".to_owned()).spawn(move || {
+            // Nobody may be waiting any more.
+            drop(sender.send(network.resolve(&name, port)));
+        })?;
+        receiver
+            .recv_timeout(self.limits.total_time)
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
     }
 
     fn request(
@@ -181,19 +199,23 @@ impl Sender {
     }
 
     /// Nothing ambient: no proxy of the environment, no redirects, no cookies, no decompression.
-    fn config(&self) -> Config {
+    fn config(&self, time: Duration) -> Config {
+        let roots = self.network.root_certificates().map_or(RootCerts::WebPki, |certificates| {
+            let owned = |der: &Vec<u8>| Certificate::from_der(der).to_owned();
+            RootCerts::from(certificates.iter().map(owned))
+        });
         Config::builder()
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)
-            .tls_config(TlsConfig::builder().build())
+            .tls_config(TlsConfig::builder().root_certs(roots).build())
             .user_agent(AutoHeaderValue::Provided("offstage".to_owned().into()))
             .accept_encoding(AutoHeaderValue::None)
             .accept(AutoHeaderValue::None)
             .max_response_header_size(self.limits.answer_head_bytes)
             .max_idle_connections(0)
             .timeout_connect(Some(self.limits.connect_time))
-            .timeout_global(Some(self.limits.total_time))
+            .timeout_global(Some(time))
             .build()
     }
 }

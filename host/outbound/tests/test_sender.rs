@@ -63,13 +63,19 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) -> std::io::Result<(
     let request = read_request(&mut stream)?;
     let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
     kept.lock().expect("no panic").push(request);
+    if let Some(status) = path.strip_prefix("/redirect/") {
+        let head = format!(
+            "HTTP/1.1 {status} Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n"
+        );
+        return stream.write_all(head.as_bytes());
+    }
     match path.as_str() {
-        "/redirect" => stream.write_all(
-            b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/latest\r\nContent-Length: 0\r\n\r\n",
+        "/cookie" => stream.write_all(
+            b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 0\r\n\r\n",
         ),
-        "/busy" => stream.write_all(
-            b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n",
-        ),
+        "/busy" => {
+            stream.write_all(b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n")
+        }
         "/drip" => loop {
             stream.write_all(b"H")?;
             std::thread::sleep(Duration::from_millis(20));
@@ -77,7 +83,8 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) -> std::io::Result<(
         "/headers" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\n")?;
             loop {
-                stream.write_all(b"X-Flood: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")?;
+                stream
+                    .write_all(b"X-Flood: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n")?;
             }
         }
         "/body" => {
@@ -91,9 +98,6 @@ fn answer(mut stream: TcpStream, kept: &Mutex<Vec<String>>) -> std::io::Result<(
             stream.write_all(&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0])
         }
         "/garbage" => stream.write_all(&[0, 159, 146, 150, 13, 10, 13, 10, 0xff]),
-        "/two" => stream.write_all(
-            b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
-        ),
         "/silent" => {
             std::thread::sleep(Duration::from_secs(60));
             Ok(())
@@ -201,6 +205,43 @@ fn atk_c14_a_request_arrives_as_it_was_asked_for_and_nothing_of_the_machine_with
     }
 }
 
+/// Set in the process that has what a machine may have lying around.
+const PLANTED: &str = "OFFSTAGE_TEST_PLANTED";
+
+/// Proxies in the environment, credentials in the home directory and a cookie of an answer before:
+/// none of it is used. The environment belongs to the process, so the test runs itself in another.
+#[test]
+fn atk_c14_nothing_that_lies_around_on_the_machine_is_used() {
+    if std::env::var_os(PLANTED).is_some() {
+        let set = set(&[&[PUBLIC]]);
+        send(&set, &post("/cookie")).expect("it is sent");
+        let mut request = post("/hook");
+        request.headers.clear();
+        send(&set, &request).expect("it is sent");
+        let received = set.server.received();
+        let lower = received.last().expect("a request").to_ascii_lowercase();
+        assert!(!lower.contains("cookie") && !lower.contains("authorization"), "{lower}");
+        return;
+    }
+    let proxy = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    proxy.set_nonblocking(true).expect("a listener");
+    let url = format!("http://{}", proxy.local_addr().expect("an address"));
+    let home = tempfile::tempdir().expect("a folder");
+    let netrc =
+        "default login ada password hunter22\nmachine hooks.example.com login a password b\n";
+    std::fs::write(home.path().join(".netrc"), netrc).expect("a file");
+    let mut child = std::process::Command::new(std::env::current_exe().expect("this program"));
+    child.args(["--exact", "atk_c14_nothing_that_lies_around_on_the_machine_is_used"]);
+    child.env(PLANTED, "1").env("HOME", home.path()).env_remove("NO_PROXY").env_remove("no_proxy");
+    for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        child.env(name, &url).env(name.to_ascii_lowercase(), &url);
+    }
+    let done = child.output().expect("it starts");
+    let said = String::from_utf8_lossy(&done.stdout);
+    assert!(done.status.success() && said.contains("1 passed"), "{said}");
+    assert!(proxy.accept().is_err(), "the proxy was asked");
+}
+
 #[test]
 fn every_method_is_sent() {
     let set = set(&[&[PUBLIC]]);
@@ -242,10 +283,13 @@ fn atk_c11_a_name_is_resolved_once_so_it_cannot_be_bound_anew() {
 
 #[test]
 fn atk_c10_redirects_are_answers_and_not_followed() {
-    let set = set(&[&[PUBLIC]]);
-    assert_eq!(send(&set, &post("/redirect")).expect("an answer").status, 302);
-    assert_eq!(set.server.received().len(), 1);
-    assert_eq!(set.network.resolved.load(Ordering::Relaxed), 1);
+    for status in [301, 302, 303, 307, 308] {
+        let set = set(&[&[PUBLIC]]);
+        let answer = send(&set, &post(&format!("/redirect/{status}"))).expect("an answer");
+        assert_eq!(answer.status, status);
+        assert_eq!(set.server.received().len(), 1, "{status}");
+        assert_eq!(set.network.resolved.load(Ordering::Relaxed), 1, "{status}");
+    }
 }
 
 #[test]
@@ -259,6 +303,29 @@ fn atk_c13_a_hostile_answer_ends_within_its_limits() {
         // Not how fast it is, but that it ends: without limits it never would.
         assert!(started.elapsed() < Duration::from_secs(20), "{path}");
     }
+}
+
+/// A name server that says nothing.
+struct Silent;
+
+impl Network for Silent {
+    fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<SocketAddr>> {
+        std::thread::sleep(Duration::from_secs(60));
+        Ok(vec![SocketAddr::new(PUBLIC, 80)])
+    }
+}
+
+#[test]
+fn atk_c13_a_name_that_nobody_answers_for_ends_within_its_limits() {
+    let started = Instant::now();
+    let sender = Sender::new(Arc::new(Silent), Arc::new(OneSecret), limits());
+    let request = post("/hook");
+    match sender.send(&Outgoing { id: Uuid::from_u128(7), request: &request }) {
+        Err(error @ SendError::Name { .. }) => assert!(error.is_transient(), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    // Not how fast it is, but that it does not wait for the name server.
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

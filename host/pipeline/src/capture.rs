@@ -97,7 +97,9 @@ impl Pipeline {
             return (services, run, None);
         }
         let recorder = Recorder::new(services, call.context);
-        let (recorder, run) = sandbox.run(call.plugin, name, call.context, call.limits, recorder);
+        // An instance that served other runs starts from what they left, and a replay cannot.
+        let limits = RunLimits { instance_runs: 1, ..call.limits.clone() };
+        let (recorder, run) = sandbox.run(call.plugin, name, call.context, &limits, recorder);
         let (services, recording) = recorder.finish();
         (services, run, Some(recording))
     }

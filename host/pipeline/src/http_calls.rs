@@ -282,3 +282,6 @@ fn requests_of(
         })
     })
 }
+
+#[cfg(test)]
+mod tests;

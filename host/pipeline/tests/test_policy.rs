@@ -331,6 +331,20 @@ fn check_denial(fault: &Fault, records: &[DenialRecord], script: &str, cause: &s
     assert!(!line.contains('\n') && line.contains("\"requested\":true"), "{line}");
 }
 
+/// A secret leaves over https only, whatever the policy grants.
+#[test]
+fn a_secret_is_never_sent_in_the_clear() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    let script = "http-secret http://hooks.example.com/ hooks-token";
+    let (fault, records) = run(&world, EVERYTHING, "scripted", script).expect_err("in the clear");
+    assert_eq!(fault.code, code::INVALID_ARGUMENT, "{fault}");
+    assert!(fault.message.contains("over https only"), "{fault}");
+    assert!(records.is_empty(), "no grant is asked: {records:?}");
+    run(&world, EVERYTHING, "scripted", "http-secret https://hooks.example.com/ hooks-token")
+        .expect("over https");
+}
+
 /// The plug-in is told code and capability; the rule and the file are for the operator only.
 #[test]
 fn atk_e08_a_denial_tells_the_plugin_no_more_than_the_capability() {
@@ -543,10 +557,22 @@ fn atk_b05_protected_columns_need_their_names() {
     }
     run(&world, star, "scripted", "update account {acc} name=s:x")
         .unwrap_or_else(|(fault, _)| panic!("{fault}"));
-    for column in ["createdon", "versionnumber"] {
-        let script = format!("update account {{acc}} {column}=l:1");
-        let (fault, _) = run(&world, EVERYTHING, "scripted", &script).expect_err(&script);
-        assert_ne!(fault.code, code::PRIVILEGE_DENIED, "{script}: {fault}");
+    // The platform's own columns are nobody's to write, whatever is granted.
+    world.add_step(step("before", 20)).expect("the step is added");
+    let value = "r:systemuser:{usr}";
+    for column in ["createdby", "modifiedby"] {
+        for (key, script) in [
+            ("scripted", format!("update account {{acc}} {column}={value}")),
+            ("scripted", format!("create account name=s:x {column}={value}")),
+            ("scripted", format!("upsert account {{acc}} {column}={value}")),
+            ("before", format!("set {column} {value}")),
+        ] {
+            let idle = StepChange::Configuration(String::new());
+            let other = if key == "before" { "scripted" } else { "before" };
+            world.server.change_step(&world.caller, other, idle).expect("it is changed");
+            let (fault, _) = run(&world, EVERYTHING, key, &script).expect_err(&script);
+            assert_eq!(fault.code, code::READ_ONLY_COLUMN, "{script}: {fault}");
+        }
     }
 }
 

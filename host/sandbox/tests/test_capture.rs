@@ -180,6 +180,28 @@ fn a_secret_is_nowhere_in_a_capture_and_a_replay_that_knows_it_is_exact() {
     assert!(replay.divergence.is_none() && replay.same_outcome, "{replay:?}");
 }
 
+/// A plug-in takes the key out of its configuration and uses that.
+#[test]
+fn a_part_of_a_secret_is_nowhere_in_a_capture_either() {
+    let sandbox = sandbox();
+    let plugin = sandbox.load(&script()).expect("it loads");
+    let key = "hunter22-very-secret";
+    for secret in [
+        format!("{{\"url\": \"https://a.example\", \"keys\": [{{\"api\": \"{key}\"}}]}}"),
+        format!("user=ada\nkey = \"{key}\"\n"),
+        format!("Server=db.example;Key={key};"),
+    ] {
+        let mut context = scripted(&format!("trace Bearer~{key}\ncreate task subject=s:{key}"));
+        context.secure_configuration = secret.clone();
+        let capture = captured(&sandbox, &plugin, &context);
+        let text = String::from_utf8(capture.freeze()).expect("it is JSON");
+        assert!(!text.contains(key) && text.contains("Bearer [redacted:"), "{text}");
+        let thawed = Capture::thaw(text.as_bytes()).expect("it can be read");
+        let replay = sandbox.replay(&plugin, &thawed, Some(&secret));
+        assert!(replay.is_exact(), "{replay:?}");
+    }
+}
+
 #[test]
 fn a_recording_is_bounded_and_says_so() {
     let sandbox = sandbox();

@@ -6,6 +6,7 @@ use offstage_sandbox::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 const SECRET: &[u8] = b"outside";
 const INSIDE: &[u8] = b"inside";
@@ -248,32 +249,47 @@ fn atk_c08_a_directory_that_overlaps_the_host_s_own_is_not_granted() {
     ));
 }
 
-/// Swaps a link between a folder inside and one outside while `look` runs; says how often the
-/// outside was seen.
+/// Swaps a link between a folder inside and one outside, and calls `attempt` all the while.
+///
+/// The links are relative: the kernel refuses an absolute one wherever it leads, so that no race
+/// would be run at all.
 #[cfg(unix)]
-fn race(look: impl Fn() -> Option<Vec<u8>>, place: &Place, rounds: usize) -> usize {
+fn race(mut attempt: impl FnMut(), place: &Place, rounds: usize, pause: Duration) {
     use std::os::unix::fs::symlink;
     let stop = AtomicBool::new(false);
     let link = place.granted.join("link");
     let next = place.granted.join("next");
     if link.symlink_metadata().is_err() {
-        symlink(place.granted.join("sub"), &link).expect("a link");
+        symlink("sub", &link).expect("a link");
     }
     std::fs::write(place.granted.join("sub/secret.txt"), INSIDE).expect("a file");
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            for target in [&place.outside, &place.granted.join("sub")].iter().cycle() {
+            for target in ["../outside", "sub"].iter().cycle() {
                 if stop.load(Ordering::Relaxed) {
                     break;
                 }
                 symlink(target, &next).expect("a link");
                 std::fs::rename(&next, &link).expect("the link is swapped");
+                std::thread::sleep(pause);
             }
         });
-        let seen = (0..rounds).filter_map(|_| look()).filter(|content| content == SECRET).count();
+        (0..rounds).for_each(|_| attempt());
         stop.store(true, Ordering::Relaxed);
-        seen
-    })
+    });
+}
+
+/// How often reads saw the content inside, and the one outside.
+#[cfg(unix)]
+fn race_reads(look: impl Fn() -> Option<Vec<u8>>, place: &Place, rounds: usize) -> (usize, usize) {
+    let (mut inside, mut outside) = (0, 0);
+    let attempt = || match look().as_deref() {
+        Some(INSIDE) => inside += 1,
+        Some(SECRET) => outside += 1,
+        _ => {}
+    };
+    race(attempt, place, rounds, Duration::ZERO);
+    (inside, outside)
 }
 
 #[cfg(unix)]
@@ -282,8 +298,30 @@ fn atk_c02_a_link_that_is_swapped_during_use_never_leads_out() {
     let place = Place::new();
     let directory = place.open();
     let target = path("link/secret.txt");
-    let seen = race(|| directory.read(&target, 100).ok(), &place, 20_000);
-    assert_eq!(seen, 0);
+    let (inside, outside) = race_reads(|| directory.read(&target, 100).ok(), &place, 100_000);
+    assert_eq!(outside, 0, "of {inside} reads that found a file");
+    assert!(inside > 1_000, "only {inside} reads were led inside");
+}
+
+#[cfg(unix)]
+#[test]
+fn atk_c02_no_write_and_no_removal_is_led_out_by_a_link_that_is_swapped() {
+    let place = Place::new();
+    let directory = place.open();
+    let (new, secret) = (path("link/new.txt"), path("link/secret.txt"));
+    let (mut written, mut removed) = (0, 0);
+    let attempt = || {
+        written += usize::from(directory.write(&new, b"new").is_ok());
+        removed += usize::from(directory.remove(&new).is_ok() & directory.remove(&secret).is_ok());
+        // A listing and a size look no further either.
+        let sizes = [directory.size(&secret), directory.size(&new)];
+        assert!(sizes.iter().flatten().flatten().all(|size| *size < SECRET.len() as u64));
+    };
+    // A write has several steps: some get through between two swaps, others are cut in two.
+    race(attempt, &place, 10_000, Duration::from_micros(200));
+    assert!(written > 10 && removed > 10, "{written} written, {removed} removed");
+    assert_eq!(std::fs::read(place.outside.join("secret.txt")).expect("untouched"), SECRET);
+    assert_eq!(std::fs::read_dir(&place.outside).expect("a folder").count(), 1);
 }
 
 #[cfg(unix)]
@@ -298,6 +336,6 @@ fn atk_c02_the_race_would_find_a_way_out() {
         resolved.starts_with(&granted).then(|| std::fs::read(path).ok())?
     };
     // On a busy machine it takes a while; each turn of the other thread is another chance.
-    let won = (0..50).any(|_| race(naive, &place, 20_000) > 0);
+    let won = (0..50).any(|_| race_reads(naive, &place, 20_000).1 > 0);
     assert!(won, "the race never won, so it proves nothing");
 }
