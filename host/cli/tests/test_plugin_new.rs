@@ -48,6 +48,24 @@ fn a_project_in_rust_has_its_sdk_and_its_debugger_and_builds_for_both() {
     assert!(!outside.join("other-title/sdk").exists(), "it refers to the one that is named");
 }
 
+#[test]
+fn only_a_project_in_rust_refers_to_an_sdk_elsewhere() {
+    let place = Place::new();
+    let outside = place.path().with_file_name("projects");
+    let sdk = outside.join("elsewhere");
+    // The other languages have theirs in the project: nothing is left out quietly.
+    for lang in ["c", "javascript", "python"] {
+        let folder = outside.join(lang);
+        let new = ["plugin", "new", folder.to_str().unwrap(), "--lang", lang];
+        let refused = place.json(&[&new[..], &["--sdk", sdk.to_str().unwrap()]].concat());
+        assert_eq!(refused.exit, 2, "{refused:?}");
+        assert!(refused.json()["error"]["hint"].to_string().contains("plugin.toml"), "{refused:?}");
+        assert!(!folder.exists(), "{lang}: nothing is made");
+        place.json(&new).good();
+        assert!(folder.join("sdk").is_dir(), "{lang}");
+    }
+}
+
 /// What the samples were built with need not be built again.
 fn reuse(project: &Path) {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sample-plugins");

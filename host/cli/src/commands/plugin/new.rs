@@ -37,8 +37,12 @@ impl New {
                 .hint("Use a-z, 0-9 and '-'."));
         }
         let sdk = match (&self.sdk, language.sdk) {
-            // The project gets an SDK of its own.
-            (_, Some(_)) => Sdk::Own,
+            (Some(_), Some(_)) => {
+                let text = format!("--sdk is for Rust; a project in {} has its own.", self.lang);
+                return Err(CliError::usage(text)
+                    .hint("Leave it out; `sdk` in plugin.toml names another one afterwards."));
+            }
+            (None, Some(_)) => Sdk::Own,
             (Some(sdk), None) => Sdk::At(sdk.0.clone()),
             (None, None) => sdk_near(&folder).map_or(Sdk::Own, Sdk::At),
         };
