@@ -1,9 +1,10 @@
 //! What a policy file says beside its rules: directories, reasons, names; and what a denial calls
 //! a policy that has no name.
 
-use offstage_model::registration::CapabilityDeclaration;
+use offstage_model::registration::{CapabilityDeclaration, PackageDeclaration};
 use offstage_policy::{
-    Capability, Holder, Permissions, PolicyDecision, PolicyFile, Publisher, TrustFile,
+    Capability, Holder, Limit, Permissions, PolicyDecision, PolicyFile, Publisher, TrustFile,
+    grant_line,
 };
 
 fn parse(text: &str) -> Result<PolicyFile, String> {
@@ -126,4 +127,83 @@ fn a_publisher_has_a_name() {
     for name in ["", " "] {
         assert!(publisher(name).is_err(), "{name:?}");
     }
+}
+
+/// A limit is the largest that is granted, within what the package asks for and its ceiling; the one
+/// that decides is named, and of equal ones the first.
+#[test]
+fn a_limit_says_what_decides_it() {
+    let rule = |value: Option<u64>| match value {
+        Some(value) => format!("{{ limit = \"fuel\", value = {value} }}"),
+        None => "{ message = \"WhoAmI\" }".to_owned(),
+    };
+    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+    for (grants, request, ceiling, value, source) in [
+        ([None, None], None, None, 100, "default"),
+        ([None, None], Some(90), None, 90, "the package asks for no more"),
+        ([None, None], Some(200), Some(150), 100, "default"),
+        ([Some(120), None], None, None, 120, "policy.toml:4"),
+        ([Some(120), Some(130)], None, None, 130, "policy.toml:8"),
+        ([Some(130), Some(120)], None, None, 130, "policy.toml:4"),
+        ([Some(120), Some(120)], Some(120), Some(120), 120, "policy.toml:4"),
+        ([Some(120), None], Some(110), Some(115), 110, "the package asks for no more"),
+        ([Some(120), None], Some(110), Some(105), 105, "ceiling at trust.toml:6"),
+    ] {
+        let policy = grants.map(|grant| {
+            let rule = rule(grant);
+            format!("[[grant]]\npackage = \"*\"\nreason = \"r\"\nallow = [{rule}]\n")
+        });
+        let policy = PolicyFile::parse(&policy.concat(), "policy.toml").expect("a policy");
+        let trust = format!(
+            "[[publisher]]\nname = \"a\"\nkey = \"{key}\"\npackages = [\"acme/*\"]\nreason = \"r\"\n\
+             ceiling = [{}]\n",
+            rule(ceiling)
+        );
+        let trust = TrustFile::parse(&trust, "trust.toml").expect("a trust file");
+        let ceiling = &trust.publisher("a").expect("it is there").ceiling;
+        let request = CapabilityDeclaration {
+            limit: request.map(|_| "fuel".into()),
+            message: request.is_none().then(|| "WhoAmI".into()),
+            value: request,
+            reason: "a test".into(),
+            ..CapabilityDeclaration::default()
+        };
+        let holder = Holder { package: "acme/x", publisher: Some("a"), ceiling: Some(ceiling) };
+        let permissions = Permissions::new(&policy, &holder, [&request]).expect("permissions");
+        let held = permissions.explain_limit(Limit::Fuel, 100);
+        assert_eq!((held.value, held.source.to_string().as_str()), (value, source));
+        assert_eq!(permissions.limit(Limit::Fuel, 100), value);
+    }
+}
+
+/// What is written into a policy for a secret is where it may go: what the package asks for beside it.
+#[test]
+fn a_grant_of_a_requested_secret_writes_out_its_origins() {
+    let request = |text: &str| -> CapabilityDeclaration {
+        toml::from_str::<std::collections::BTreeMap<String, CapabilityDeclaration>>(text)
+            .expect("it can be read")
+            .remove("r")
+            .expect("it is there")
+    };
+    let secret = request("r = { secret = \"s\" }");
+    let named = request("r = { secret = \"s\", origins = [\"https://c.example.com\"] }");
+    let http = |host: &str| request(&format!("r = {{ http = \"https://{host}.example.com\" }}"));
+    let package = |requests: Vec<CapabilityDeclaration>| PackageDeclaration {
+        package: "acme/x".into(),
+        version: "1.0.0".into(),
+        types: Vec::new(),
+        requests,
+    };
+    let two = package(vec![http("b"), secret.clone(), http("a"), http("b")]);
+    assert_eq!(
+        grant_line(&two, &secret),
+        r#"{ secret = "s", origins = ["https://a.example.com", "https://b.example.com"] }"#
+    );
+    assert_eq!(
+        grant_line(&two, &named),
+        r#"{ secret = "s", origins = ["https://c.example.com"] }"#,
+        "what it says itself stays"
+    );
+    assert_eq!(grant_line(&two, &http("a")), r#"{ http = "https://a.example.com" }"#);
+    assert_eq!(grant_line(&package(vec![secret.clone()]), &secret), r#"{ secret = "s" }"#);
 }
