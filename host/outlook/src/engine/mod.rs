@@ -44,7 +44,7 @@ use crate::rules::{ClientRole, Settings};
 use crash::crash_point;
 use jiff::tz::TimeZone;
 use offstage_model::{Clock, Fault, Randomness, Timestamp, Uuid, code};
-use offstage_store::{CachedChange, SyncCache, UndoRow};
+use offstage_store::{CachedChange, RunRow, SyncCache, UndoRow};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -52,6 +52,8 @@ const SETTINGS: &str = "settings";
 const CLIENT: &str = "client";
 /// Pairs that are read at once.
 const CHUNK: usize = 50;
+/// How many runs the schedule looks back on.
+const RECENT_RUNS: usize = 100;
 
 /// What started a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,9 +275,13 @@ impl Engine {
         if settings.interval_minutes == 0 || !client.role().acts_as_primary() {
             return Ok(false);
         }
-        let last = self.cache.write(|tx| tx.runs(1))?.pop();
+        // A run for one item at once is none of the schedule's, however often there is one.
+        let runs = self.cache.write(|tx| tx.runs(RECENT_RUNS))?;
+        let last = runs.into_iter().find(|run| run.trigger != Trigger::Immediate.name());
         let wait_ms = i64::from(settings.interval_minutes) * 60_000;
-        Ok(last.is_none_or(|run| self.clock.now().0 - run.started.0 >= wait_ms))
+        let since_ms = |run: &RunRow| self.clock.now().0 - run.started.0;
+        // A run in the future: the clock was set back.
+        Ok(last.is_none_or(|run| !(0..wait_ms).contains(&since_ms(&run))))
     }
 
     fn run(

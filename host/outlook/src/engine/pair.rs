@@ -151,7 +151,10 @@ impl Engine {
         };
         let store = self.store.name();
         match presence {
-            Some(Presence::Gone) => self.item_deleted(run, pair, record),
+            Some(Presence::Gone) if pair.change.outlook == ChangeCode::Delete => {
+                self.item_deleted(run, pair, record)
+            }
+            Some(Presence::Gone) => self.note_deletion(run, pair),
             Some(Presence::There) => {
                 let id = id.unwrap_or_else(|| EntryId::new(""));
                 Err(self.unread(&id)?.into())
@@ -161,6 +164,21 @@ impl Engine {
                 Err(MailStoreError::Transient { store, detail }.into())
             }
         }
+    }
+
+    /// The item is gone and nobody had told: the next run carries it out, after all deletions were
+    /// counted, since many of them wait for a person.
+    fn note_deletion(&mut self, run: &Run, pair: &mut Pair) -> Result<PairReport, EngineError> {
+        pair.change.outlook = ChangeCode::Delete;
+        pair.change.reason = None;
+        pair.change.next_attempt = run.now;
+        if !run.dry {
+            let change = pair.change.clone();
+            self.cache.write(|tx| tx.put_change(&change))?;
+        }
+        let mut report = pair.report(Word::Retried);
+        report.reason = Some("The item is gone; the next run carries the deletion out.".to_owned());
+        Ok(report)
     }
 
     /// Makes an item of a record.

@@ -29,8 +29,9 @@ impl Engine {
         let Some(record) = record else { return self.forgotten(run, pair) };
         let facts = self.facts(run, pair, Some(&record), false);
         let (outcome, rule) = deletion(pair.table.kind, Event::DeletedInOutlook, &facts);
-        let changed = pair.change.crm == ChangeCode::Update
-            && record.entity.version.unwrap_or(0) > pair.mapping.crm_version;
+        // The version tells, and not whether the change was noted: it may be newer than the notes, or
+        // of a kind that is switched off.
+        let changed = record.entity.version.unwrap_or(0) > pair.mapping.crm_version;
         if outcome == Outcome::DeleteRecord && changed {
             // Deleted on one side, changed on the other: the change is kept, in both.
             pair.mapping.entry_id = None;
@@ -95,9 +96,12 @@ impl Engine {
         }
     }
 
+    /// The item's key tells; where none is known, as after a move, what was noted does.
     fn changed_in_outlook(&self, pair: &Pair, item: &Item) -> bool {
-        pair.change.outlook == ChangeCode::Update
-            && pair.mapping.change_key.as_deref() != Some(item.change_key.as_str())
+        match pair.mapping.change_key.as_deref() {
+            Some(known) => known != item.change_key.as_str(),
+            None => pair.change.outlook == ChangeCode::Update,
+        }
     }
 
     fn reread(&mut self, id: &Option<String>) -> Result<Option<Item>, EngineError> {

@@ -496,3 +496,40 @@ fn what_a_tracked_mail_is_about_goes_both_ways() {
     client.sync();
     assert_eq!(client.item(&mail).expect("there").link.state, Some(LinkState::WasTracked));
 }
+
+/// In a kind whose changes are not asked for, nobody notes that the record was changed.
+#[test]
+fn a_deletion_never_takes_away_a_change_that_was_not_noted() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let row = Entity::new("task").with("subject", Value::text("one"));
+    let (changed, same) = (server.create(row.clone()), server.create(row));
+    client.sync();
+    let settings = Settings { tasks: false, ..Settings::default() };
+    client.engine.set_settings(&settings).expect("settings");
+    server.update(Entity::with_id("task", changed).with("description", Value::text("new")));
+    for item in client.items(ItemKind::Task) {
+        client.mail.delete(&item.entry_id, None).expect("deleted");
+    }
+    client.sync();
+    client.sync();
+    let row = server.get("task", changed).expect("the record and its change are kept");
+    assert_eq!(row.text("description"), Some("new"));
+    assert!(server.get("task", same).is_none(), "the other one goes");
+}
+
+#[test]
+fn neither_single_items_nor_the_clock_put_the_schedule_off() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    client.sync();
+    for _ in 0..3 {
+        server.later(5 * MINUTE);
+        client.engine.synchronise(Trigger::Immediate).expect("a run");
+    }
+    assert!(client.engine.is_due().expect("due"), "after 15 minutes of single items");
+    client.engine.synchronise(Trigger::Schedule).expect("a run");
+    assert!(!client.engine.is_due().expect("due"), "just done");
+    server.later(-DAY);
+    assert!(client.engine.is_due().expect("due"), "the clock was set back");
+}

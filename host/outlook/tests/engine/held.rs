@@ -6,8 +6,9 @@ use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::engine::Word;
 use offstage_outlook::rules::{Quarantine, Settings};
 use offstage_outlook::{
-    ItemKind, ItemPatch, MailStore as _, Property as P, PropertyValue as V, Regarding,
+    ItemKind, ItemPatch, MailStore as _, Property as P, PropertyValue as V, Regarding, Trigger,
 };
+use std::sync::atomic::Ordering;
 
 fn contact(first: &str, last: &str) -> Entity {
     Entity::new("contact").with("firstname", Value::text(first)).with("lastname", Value::text(last))
@@ -207,4 +208,34 @@ fn when_deletions_wait_is_a_setting() {
         let found = waits(quarantine, (deleted, pairs));
         assert_eq!(found, [held; 2], "{quarantine:?}: {deleted} of {pairs}");
     }
+}
+
+/// Items that are gone while their edits still waited count like any others.
+#[test]
+fn deletions_that_nobody_noted_are_counted_before_they_are_carried_out() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    for n in 0..12 {
+        server.create(Entity::new("task").with("subject", Value::text(format!("t{n}"))));
+    }
+    client.sync();
+    let items = client.items(ItemKind::Task);
+    for item in &items {
+        client.edit(&item.entry_id, P::Subject, text("edited"));
+    }
+    // The edits are noted and wait, because no record is written for now.
+    client.link.refuse_writes.store(true, Ordering::SeqCst);
+    drop(client.engine.synchronise(Trigger::Manual));
+    client.link.refuse_writes.store(false, Ordering::SeqCst);
+    for item in &items {
+        client.mail.delete(&item.entry_id, None).expect("deleted");
+    }
+    client.mail.with(|store| store.notifications()).expect("they are lost");
+    server.later(DAY);
+    for _ in 0..3 {
+        client.sync();
+        server.later(DAY);
+    }
+    assert_eq!(server.all("task").len(), 12, "twelve deletions wait for a person");
+    assert_eq!(client.engine.held().expect("held").len(), 12);
 }
