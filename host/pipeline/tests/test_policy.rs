@@ -4,6 +4,7 @@
 mod support;
 
 use offstage_model::registration::StepDeclaration;
+use offstage_model::request::message;
 use offstage_model::{Entity, Fault, Query, Request, Uuid, Value, code};
 use offstage_pipeline::{AuditRecord, DenialRecord, StepChange};
 use offstage_policy::{Capability, PolicyFile};
@@ -272,6 +273,58 @@ fn every_kind_of_capability_is_in_the_matrix() {
     for kind in Capability::KINDS.into_iter().filter(|kind| *kind != "impersonate") {
         assert!(MATRIX.iter().any(|(_, _, of, _)| *of == kind), "no row is about '{kind}'");
     }
+}
+
+/// A message that a plug-in cannot carry out, and so is denied and granted in a test of its own: the
+/// contract's `parameter` has no list of requests, so none can be inside.
+const EMPTY: &str = "send ExecuteTransaction";
+
+/// The message that the first command of a script sends.
+fn message_of(script: &str) -> &str {
+    let words: Vec<&str> = script.split_whitespace().collect();
+    match words[0] {
+        "create" => message::CREATE,
+        "update" => message::UPDATE,
+        "delete" => message::DELETE,
+        "get" => message::RETRIEVE,
+        "upsert" => message::UPSERT,
+        "query" => message::RETRIEVE_MULTIPLE,
+        "state" => message::SET_STATE,
+        "assign" => message::ASSIGN,
+        "link" => message::ASSOCIATE,
+        "unlink" => message::DISASSOCIATE,
+        "send" => words[1],
+        other => panic!("{other} sends no message that is known here"),
+    }
+}
+
+/// Every message that a plug-in may name is granted and denied, and no other is.
+#[test]
+fn every_message_is_in_the_matrix() {
+    let rows = MATRIX.iter().filter(|(function, ..)| *function == EXECUTE);
+    let tested: BTreeSet<&str> =
+        rows.map(|(_, script, ..)| *script).chain([EMPTY]).map(message_of).collect();
+    assert_eq!(tested, message::ALL.iter().copied().collect());
+}
+
+/// The message is asked about before anything else; a plug-in that may send it has nothing to put
+/// into it.
+#[test]
+fn atk_b07_a_transaction_of_a_plug_in_needs_its_message() {
+    let _order = ORDER.lock().unwrap_or_else(PoisonError::into_inner);
+    let world = world();
+    for (policy, cause) in [
+        (without("message", message::EXECUTE_TRANSACTION), "denied"),
+        (String::new(), "not-granted"),
+    ] {
+        let (fault, records) = run(&world, &policy, "scripted", EMPTY).expect_err("it is denied");
+        check_denial(&fault, &records, EMPTY, cause);
+        assert_eq!(records[0].capability, "message ExecuteTransaction");
+    }
+    let (fault, records) = run(&world, EVERYTHING, "scripted", EMPTY).expect_err("it is empty");
+    assert_eq!(fault.code, code::INVALID_ARGUMENT, "{fault}");
+    assert!(fault.message.contains("Requests"), "{fault}");
+    assert!(records.is_empty(), "{records:?}");
 }
 
 /// Without a grant nothing is done, with one it is: each row of one kind, granted, denied by a rule,
