@@ -2,6 +2,8 @@
 
 mod support;
 
+use offstage_model::{Entity, Request, Value, code};
+use offstage_pipeline::StepChange;
 use offstage_policy::PolicyFile;
 use std::path::Path;
 use support::World;
@@ -95,4 +97,45 @@ fn a_directory_that_is_taken_away_gets_nothing_more() {
     world.server.set_policy(policy(""));
     assert!(waiting(&world).is_empty());
     assert!(!world.file("server", "shared", "a.txt").exists());
+}
+
+/// Attack C07: files on the disk, and those that wait for a commit or for the disk, are counted
+/// together; what is replaced or removed is not counted twice.
+#[test]
+fn atk_c07_a_directory_never_holds_more_files_than_its_quota() {
+    let world = World::new();
+    let entries = support::directories(world.files.path(), "server");
+    let text = include_str!("../../../policies/tests.toml");
+    let text = text.replace("bytes_max = 100", "bytes_max = 100, files_max = 3") + &entries;
+    world.server.set_policy(PolicyFile::parse(&text, "tests.toml").expect("a policy"));
+    let json = r#"{"key":"files","message":"Create","table":"letter","stage":40,"deployment":0}"#;
+    world.add_step(serde_json::from_str(json).expect("a step")).expect("it is added");
+    let run = |script: &str| {
+        let change = StepChange::Configuration(script.into());
+        world.server.change_step(&world.caller, "files", change).expect("it is changed");
+        let letter = Entity::new("letter").with("subject", Value::text("dear"));
+        world.on_server(Request::create(letter)).map(drop)
+    };
+    let refused = |script: &str| {
+        let fault = run(script).expect_err(script);
+        assert_eq!(fault.code, code::PAYLOAD_TOO_LARGE, "{script}: {fault}");
+        assert!(fault.message.contains("in 3 files"), "{script}: {fault}");
+    };
+    let exists = |path: &str| world.file("server", "shared", path).exists();
+
+    run("write shared a x\nwrite shared b x").expect("two files");
+    // One that waits for the commit is the third, the next is one too many, and neither stays.
+    refused("write shared c x\nwrite shared d x");
+    assert!(!exists("c") && !exists("d"));
+    run("write shared a y\nwrite shared c x").expect("the third, and one that is replaced");
+    assert!(exists("c"));
+    refused("write shared d x");
+    run("remove-file shared a\nwrite shared d x").expect("one goes, one comes");
+    assert!(exists("d") && !exists("a"));
+    run("remove-file shared d").expect("two are left");
+    // What is committed and not on the disk yet counts like what is.
+    leave(&world, "shared", "e", Some("x"));
+    refused("write shared f x");
+    run("write shared e y").expect("it is the third");
+    assert!(exists("e") && !exists("f"));
 }

@@ -112,6 +112,61 @@ fn atk_d04_weak_keys_are_refused() {
     }
 }
 
+/// The places of key id and S in a signature's line, and of the secret key in a secret key's bytes.
+const KEY_ID: std::ops::Range<usize> = 2..10;
+const S: std::ops::Range<usize> = 42..74;
+const SEED: std::ops::Range<usize> = 62..94;
+
+/// A number below the order L of the group, little endian, and L: the same number to a verifier
+/// that does not compare it with L (RFC 8032, 5.1 and 8.4).
+fn plus_order(s: &mut [u8]) {
+    let low: u128 = 27_742_317_777_372_353_535_851_937_790_883_648_493;
+    let mut order = [0; 32];
+    order[..16].copy_from_slice(&low.to_le_bytes());
+    order[31] = 0x10;
+    let mut carry = 0;
+    for (byte, add) in s.iter_mut().zip(order) {
+        let sum = u16::from(*byte) + u16::from(add) + carry;
+        (*byte, carry) = (sum.to_le_bytes()[0], sum >> 8);
+    }
+    assert_eq!(carry, 0, "it still fits");
+}
+
+/// The lines of a signature with one part of it changed, and the global signature made again.
+fn changed(key: &KeyPair, signature: &str, change: impl FnOnce(&mut Vec<u8>)) -> String {
+    use ed25519_dalek::{Signer as _, SigningKey};
+    let encode = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
+    let lines: Vec<&str> = signature.lines().collect();
+    let mut bytes = base64(lines[1]);
+    change(&mut bytes);
+    let seed: [u8; 32] = key.sk.to_bytes()[SEED].try_into().expect("a seed");
+    let comment = lines[2].trim_start_matches("trusted comment: ").as_bytes();
+    let global = SigningKey::from_bytes(&seed).sign(&[&bytes[10..], comment].concat());
+    [lines[0], &encode(&bytes), lines[2], &encode(&global.to_bytes())].join("\n")
+}
+
+/// Attack D04: one signature has no second form, neither of the content nor of the comment.
+#[test]
+fn atk_d04_a_signature_has_one_form() {
+    let key = key();
+    let trust = publisher("acme", &key, "");
+    let signature = sign(&key, MANIFEST);
+    let asked = |signature: &str| ask(&trust, "acme/sales", signature, NOW);
+    // The control: making the global signature again is accepted.
+    let same = changed(&key, &signature, |_| {});
+    assert!(asked(&same).is_allowed());
+
+    denied(asked(&changed(&key, &signature, |bytes| plus_order(&mut bytes[S]))));
+    let line = signature.lines().nth(3).expect("the global signature");
+    let mut bytes = base64(line);
+    plus_order(&mut bytes[32..]);
+    let line2 = base64::engine::general_purpose::STANDARD.encode(&bytes);
+    denied(asked(&signature.replace(line, &line2)));
+
+    denied(asked(&changed(&key, &signature, |bytes| bytes[KEY_ID][0] ^= 1)));
+    denied(asked(&signature.replace("trusted comment: t", "trusted comment: u")));
+}
+
 fn base64(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::STANDARD.decode(text).expect("base64")
 }
