@@ -165,7 +165,9 @@ fn the_offline_and_the_playback_run_stand_side_by_side_from_a_file_of_the_other_
     assert_eq!(done.exit, 4, "{done:?}");
     let file = server.file("server.json", "");
     assert_eq!(server.good(&["capture", "export", &operation, &file])["captures"], 1);
-    let pairs = device.good(&["replay", "--pair", &operation, "--file", &file]);
+    let done = device.json(&["replay", "--pair", &operation, "--file", &file]);
+    assert_eq!(done.exit, 5, "the runs differ: {done:?}");
+    let pairs = done.json();
     assert_eq!(pairs["different"], 1, "{pairs}");
     let pair = &pairs["pairs"][0];
     assert_eq!(text(&pair["step"]), "rollup-on-create");
@@ -183,6 +185,22 @@ fn the_offline_and_the_playback_run_stand_side_by_side_from_a_file_of_the_other_
     {
         assert!(shown.contains(part), "no '{part}' in:\n{shown}");
     }
+}
+
+#[test]
+fn runs_that_did_the_same_are_no_difference() {
+    let (server, _serving, device, _account) = pair();
+    for place in [&server, &device] {
+        place.good(&["capture", "step", "rollup-on-create"]);
+    }
+    // Without an account there is nothing to count in either run.
+    device.make(&["opportunity", "name=Pumps", "estimatedvalue=12.50"]);
+    device.good(&["go-online"]);
+    let operation = captures(&device, &[])[0]["operation"].as_str().unwrap().to_owned();
+    let file = server.file("server.json", "");
+    server.good(&["capture", "export", &operation, &file]);
+    let pairs = device.good(&["replay", "--pair", &operation, "--file", &file]);
+    assert_eq!((&pairs["different"], pairs["pairs"].as_array().unwrap().len()), (&0.into(), 1));
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod pair;
 ///
 /// The recorded answers are given back, so the run needs no server and no rows. The same plug-in
 /// gives the same result with the same fuel; another build shows where it first asks something else.
+/// Ends with 5 where the runs differ.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Replay {
     /// The id of a capture; with --pair also that of an operation

@@ -35,7 +35,8 @@ pub(super) fn show(captures: &[Capture], id: Option<&str>) -> Result<Output, Cli
             format!("{} did not do the same in both runs.", counted(count as u64, "step", "steps"))
         }
     };
-    Ok(output.text(verdict))
+    let exit = if different == 0 { Exit::Done } else { Exit::Attention };
+    Ok(output.text(verdict).exit(exit))
 }
 
 fn operation(captures: &[Capture], id: Option<&str>) -> Result<offstage_model::Uuid, CliError> {
