@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Done, Place};
+use offstage_policy::PolicyFile;
 use std::fs;
 use std::path::Path;
 
@@ -80,6 +81,59 @@ fn a_signed_package_runs_while_its_publisher_is_trusted() {
     refused(&place.json(&["plugin", "add", &package]), &["9.0.0"]);
     trust(&place, &public, "");
     place.good(&["plugin", "add", &package]);
+}
+
+/// Attack D14: a revocation reaches a process that runs when it is told to read its files, and says
+/// why from then on.
+#[test]
+fn atk_d14_a_revocation_is_read_by_the_process_that_runs() {
+    let (place, package, public) = signed();
+    trust(&place, &public, "");
+    policy(
+        &place,
+        &PolicyFile::grant_lines(
+            "samples/*",
+            "a contract",
+            &["{ table = \"contact\", verbs = [\"create\", \"update\"], columns = [\"*\"] }"
+                .to_owned()],
+        ),
+    );
+    let serving = place.serve(&["--dev"]);
+    place.good(&["plugin", "add", &package]);
+    let fax = || {
+        let row = place.make(&["contact", "lastname=Lee", "fax=(425) 555-0199"]);
+        place.good(&["get", "contact", &row])["attributes"]["fax"].clone()
+    };
+    assert_eq!(fax(), "+14255550199", "the step runs");
+
+    trust(&place, &public, &format!("[[revoked]]\nkey = \"{public}\"\nreason = \"stolen\"\n"));
+    assert_eq!(fax(), "+14255550199", "not before it is read");
+    let in_force = || {
+        let checked = place.json(&["policy", "check", &package]);
+        assert_eq!(place.good(&["policy", "check"])["inForce"], checked.json()["inForce"]);
+        checked.json()["inForce"].as_bool().expect("it says so")
+    };
+    assert!(!in_force(), "and what is only on the disk is said to be");
+    assert!(place.run(&["policy", "check"]).stdout.contains("has not read these files yet"));
+    assert_eq!(place.good(&["policy", "reload"])["skipped"][0]["package"], PACKAGE);
+    assert!(in_force());
+    assert_eq!(fax(), "(425) 555-0199", "it does not run any more");
+    for shown in [
+        &place.good(&["plugin", "list"])["skipped"][0]["reason"],
+        &place.good(&["plugin", "show", PACKAGE])["skipped"]["reason"],
+    ] {
+        let reason = shown.as_str().expect("a reason");
+        assert!(reason.contains("revoked") && reason.contains("stolen"), "{reason}");
+    }
+    for arguments in [&["plugin", "list"][..], &["plugin", "show", PACKAGE]] {
+        let shown = place.run(arguments).stdout;
+        assert!(shown.contains("revoked") && shown.contains("stolen"), "{shown}");
+    }
+
+    trust(&place, &public, "");
+    place.good(&["policy", "reload"]);
+    assert_eq!(fax(), "+14255550199", "it is taken back");
+    drop(serving);
 }
 
 #[test]

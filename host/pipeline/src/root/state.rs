@@ -222,6 +222,12 @@ impl Pipeline {
         self.after_commit();
     }
 
+    /// Whether these are the files that are in force.
+    #[must_use]
+    pub fn has_keys(&self, trust: &TrustFile, policy: &PolicyFile) -> bool {
+        self.with_keys(|keys| (keys.trust, keys.policy) == (trust, policy))
+    }
+
     pub(crate) fn sandbox(&self) -> &Arc<Sandbox> {
         &self.0.sandbox
     }

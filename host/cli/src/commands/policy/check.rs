@@ -16,34 +16,48 @@ pub(super) fn package(workspace: &Workspace, file: &FileArgument) -> Result<Outp
     let bytes = file.read()?;
     let content = read(file, &bytes)?;
     let (package, sha256) = (&content.declaration.package, &content.sha256);
-    match decision(workspace, &content)? {
+    let (trust, policy) = (trust::load(&workspace.data)?, policy_file::load(&workspace.data)?);
+    let in_force = workspace.pipeline().has_keys(&trust, &policy);
+    let output = match decision(workspace, &content)? {
         Decision::Allowed { rule, reason, publisher, .. } => {
             let permissions = permissions(workspace, &content, publisher.as_deref())?;
             let asked = requests::of(&permissions, content.declaration.all_requests());
             let json = json!({
                 "package": package, "sha256": sha256, "allowed": true, "rule": rule,
-                "reason": reason, "publisher": publisher, "requests": asked,
+                "reason": reason, "publisher": publisher, "requests": asked, "inForce": in_force,
             });
             let text = format!("{package} may run here: {rule} ({reason}).");
-            Ok(requests::show(Output::new(json).text(text), &asked))
+            requests::show(Output::new(json).text(text), &asked)
         }
         Decision::Denied { reason, hint } => {
             let json = json!({
                 "package": package, "sha256": sha256, "allowed": false, "reason": reason, "hint": hint,
+                "inForce": in_force,
             });
-            Ok(Output::new(json)
+            Output::new(json)
                 .text(format!("{package} may not run here: {reason}."))
                 .text(format!("hint: {hint}"))
-                .exit(Exit::Denied))
+                .exit(Exit::Denied)
         }
+    };
+    Ok(with_note(output, in_force))
+}
+
+/// Says when the process that has the directory still decides by what the files said before.
+fn with_note(output: Output, in_force: bool) -> Output {
+    if in_force {
+        return output;
     }
+    output.text("Note: the running process has not read these files yet; `offstage policy reload` makes it.")
 }
 
 /// Says what both files hold; an error in one of them is the command's error.
 pub(super) fn files(workspace: &Workspace) -> Result<Output, CliError> {
     let trust = trust::load(&workspace.data)?;
     let policy = policy_file::load(&workspace.data)?;
+    let in_force = workspace.pipeline().has_keys(&trust, &policy);
     let json = json!({
+        "inForce": in_force,
         "trust": {
             "file": trust.file(), "missing": trust.is_missing(), "pins": trust.pins().len(),
             "publishers": trust.publishers().len(), "revoked": trust.revoked().len(),
@@ -73,10 +87,11 @@ pub(super) fn files(workspace: &Workspace) -> Result<Output, CliError> {
         policy.registrations().len(),
         policy.directories().count()
     );
-    Ok(Output::new(json).pairs(vec![
+    let output = Output::new(json).pairs(vec![
         ("Trust file", trust.file().to_owned()),
         ("", missing(trust.is_missing(), trusted)),
         ("Policy file", policy.file().to_owned()),
         ("", missing(policy.is_missing(), granted)),
-    ]))
+    ]);
+    Ok(with_note(output, in_force))
 }
