@@ -106,11 +106,14 @@ fn many_deletions_wait_and_happen_or_not() {
         assert_eq!(rows(&device, "task").len(), names.len());
     };
     delete_all(&["One", "Two"]);
-    let report = device.good(&["outlook", "held", "release"]);
+    // Everything at once is asked for by name.
+    assert_eq!(device.json(&["outlook", "held", "release"]).exit, 2);
+    assert_eq!(device.json(&["outlook", "held", "release", "1", "--all"]).exit, 2);
+    let report = device.good(&["outlook", "held", "release", "--all"]);
     assert_eq!(report["pairs"].as_array().map(Vec::len), Some(2), "{report}");
     assert_eq!(rows(&device, "task").len(), 0);
     delete_all(&["Three", "Four"]);
-    assert_eq!(device.good(&["outlook", "held", "drop"])["dropped"], 2);
+    assert_eq!(device.good(&["outlook", "held", "drop", "--all"])["dropped"], 2);
     sync(&device).good();
     assert_eq!(rows(&device, "task").len(), 2, "the records stay");
     assert!(held(&device).is_empty());

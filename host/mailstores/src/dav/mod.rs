@@ -81,6 +81,8 @@ enum ObjectError {
     Card(#[from] VCardError),
     #[error(transparent)]
     Calendar(#[from] CalendarError),
+    #[error("the server lists it and does not show it ({0})")]
+    Withheld(u16),
 }
 
 impl DavStore {

@@ -6,7 +6,16 @@ use offstage_outlook::{ChangeKey, EntryId, MailStoreError, Scan, ScanLink, ScanM
 
 use super::client::Object;
 use super::multistatus::Resource;
-use super::{CTAG, Collection, DavStore, READ_KEPT_MAX, http_date, report_of};
+use super::{
+    CTAG, Collection, DavStore, ObjectError, READ_KEPT_MAX, STORE, http_date, report_of, unescaped,
+};
+use std::collections::BTreeSet;
+
+/// The server was asked for an object that it lists, and gave none.
+fn unanswered(href: &str, status: Option<u16>) -> MailStoreError {
+    let status = status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+    MailStoreError::Transient { store: STORE, detail: format!("{href}: {status}") }
+}
 
 impl DavStore {
     pub(super) fn keep_read(&mut self, id: &EntryId, object: Object) {
@@ -17,7 +26,8 @@ impl DavStore {
     }
 
     /// The rows of a contents table, each with its tie: objects are read in batches, so that the
-    /// engine need not ask for each.
+    /// engine need not ask for each. An object that is not answered for makes all of it fail: with
+    /// the next mark nobody would hear of its change again.
     pub(super) fn rows(
         &mut self,
         collection: &Collection,
@@ -26,12 +36,20 @@ impl DavStore {
         let hrefs: Vec<String> = found.iter().map(|one| one.href.clone()).collect();
         let mut rows = Vec::new();
         let report = report_of(collection.kind);
+        let mut open: BTreeSet<Vec<u8>> = hrefs.iter().map(|href| unescaped(href)).collect();
         for resource in self.client.multiget(&collection.path, report, &hrefs, true)? {
-            let Some(data) = resource.data.as_deref().filter(|_| resource.status != Some(404))
-            else {
-                continue;
-            };
+            open.remove(&unescaped(&resource.href));
             let entry_id = EntryId::new(&resource.href);
+            let data = match (resource.status, resource.data.as_deref()) {
+                // Gone since it was listed: the next listing says so.
+                (Some(404), _) => continue,
+                (_, Some(data)) => data,
+                (Some(status), None) if (400..500).contains(&status) && status != 429 => {
+                    self.leave(&entry_id, collection, &ObjectError::Withheld(status));
+                    continue;
+                }
+                (status, None) => return Err(unanswered(&resource.href, status)),
+            };
             // The whole mapping: what cannot be read is told now, not when it is tracked.
             let link = match self.mapped(collection.kind, data.as_bytes()) {
                 Ok((_, _, link)) => link,
@@ -47,7 +65,10 @@ impl DavStore {
                 link: Some(ScanLink { crm_id: link.crm_id, state: link.state }),
             });
         }
-        Ok(rows)
+        match hrefs.iter().find(|href| open.contains(&unescaped(href))) {
+            Some(href) => Err(unanswered(href, None)),
+            None => Ok(rows),
+        }
     }
 
     /// The listing of a server that does not synchronise: everything, unless nothing changed.

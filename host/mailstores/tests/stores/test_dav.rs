@@ -297,6 +297,36 @@ fn a_forgotten_token_in_every_dialect_lists_everything() {
     assert!(store.scan(&cal.id, Some(&ScanMark("old".to_owned()))).is_err());
 }
 
+/// A change of which the server says no more is not passed over: the mark stays where it is. What it
+/// does not show to this user is left alone, and said.
+#[test]
+fn an_object_that_is_listed_and_not_given_is_not_passed_over() {
+    let listing = r#"<multistatus xmlns="DAV:"><response><href>/cal/one.ics</href><propstat><prop><getetag>"1"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response><response><href>/cal/tw%6F.ics</href><propstat><prop><getetag>"1"</getetag></prop><status>HTTP/1.1 200 OK</status></propstat></response><sync-token>t2</sync-token></multistatus>"#;
+    let two = |status: &str| {
+        let one = objects(&["one"]);
+        let failed = format!(
+            "<response><href>/cal/two.ics</href><status>HTTP/1.1 {status}</status></response></multistatus>"
+        );
+        one.replace("</multistatus>", &failed)
+    };
+    let scan = |objects: &str| {
+        let script = connected("1").then(207, &[], listing).then(207, &[], objects);
+        let mut store = scripted(&script);
+        let folder = folder(&mut store, ItemKind::Appointment);
+        let scan = store.scan(&folder.id, Some(&ScanMark("t1".to_owned())));
+        (scan.map(|scan| scan.rows.len()), store.left_alone().len())
+    };
+    let (both, left) = scan(&objects(&["one", "two"]));
+    assert_eq!((both.unwrap(), left), (2, 0));
+    assert_eq!(scan(&two("404 Not Found")).0.unwrap(), 1, "deleted since");
+    let (rows, left) = scan(&two("403 Forbidden"));
+    assert_eq!((rows.unwrap(), left), (1, 1));
+    for objects in [two("500 Oops"), two("429 Slow"), two("507 Full"), objects(&["one"])] {
+        let result = scan(&objects).0;
+        assert!(matches!(result, Err(MailStoreError::Transient { .. })), "{result:?}");
+    }
+}
+
 #[test]
 fn a_long_answer_in_parts_is_read_to_its_end() {
     let part = |name: &str, token: &str, cut: bool| {

@@ -92,7 +92,7 @@ impl Engine {
             let text =
                 format!("The record {found} is tied to another item, pair {}.", other.map_id);
             return Err(Fault::new(code::WRONG_STATE, text)
-                .hint("Un-track that item first, or let this one have a record of its own: `offstage outlook held release`.")
+                .hint("Un-track that item first, or let this one have a record of its own: `offstage outlook held release` with its number.")
                 .into());
         }
         mapping.crm_id = found.id;

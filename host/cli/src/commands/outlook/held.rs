@@ -3,7 +3,7 @@
 use super::sync;
 use crate::error::CliError;
 use crate::output::{Output, counted};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use offstage_outlook::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,30 +15,35 @@ pub(crate) enum Held {
     /// List them with the reasons
     List,
     /// Let one go on, or all of them
-    Release {
-        /// The number of the pair; all when left out
-        pair: Option<i64>,
-    },
+    Release(Which),
     /// Tie a duplicate to the record that was found
     Tie {
         /// The number of the pair
         pair: i64,
     },
     /// Drop one, or all: a deletion is not passed on, any other change is forgotten
-    Drop {
-        /// The number of the pair; all when left out
-        pair: Option<i64>,
-    },
+    Drop(Which),
+}
+
+/// One that waits, or every one: never all by leaving a number out.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Which {
+    /// The number of the pair
+    pair: Option<i64>,
+    /// All that wait: deletions, duplicates, refused, failing and undone changes
+    #[arg(long)]
+    all: bool,
 }
 
 impl Held {
     pub(super) fn run(self, engine: &mut Engine) -> Result<Output, CliError> {
         match self {
             Self::List => list(engine),
-            Self::Release { pair } => Ok(sync::output(&engine.release(pair)?)),
+            Self::Release(which) => Ok(sync::output(&engine.release(which.pair)?)),
             Self::Tie { pair } => Ok(sync::output(&engine.tie_duplicate(pair)?)),
-            Self::Drop { pair } => {
-                let dropped = engine.drop_held(pair)? as u64;
+            Self::Drop(which) => {
+                let dropped = engine.drop_held(which.pair)? as u64;
                 let text = format!("Dropped {}.", counted(dropped, "change", "changes"));
                 Ok(Output::new(json!({ "dropped": dropped })).text(text))
             }

@@ -53,6 +53,15 @@ impl From<Role> for ClientRole {
     }
 }
 
+/// What the machine calls itself.
+fn host_name() -> String {
+    #[cfg(unix)]
+    let name = Some(rustix::system::uname().nodename().to_string_lossy().into_owned());
+    #[cfg(not(unix))]
+    let name = std::env::var("COMPUTERNAME").ok();
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "this machine".to_owned())
+}
+
 impl Client {
     pub(super) fn run(self, engine: &mut Engine) -> Result<Output, CliError> {
         let known = engine.client()?;
@@ -60,7 +69,7 @@ impl Client {
             Self::Show => known,
             Self::Set { role, take_over, name } => {
                 let before = known.map(|client| client.name);
-                let name = name.or(before).unwrap_or_else(|| "this machine".to_owned());
+                let name = name.or(before).unwrap_or_else(host_name);
                 Some(engine.register(&name, role.into(), take_over)?)
             }
         };
