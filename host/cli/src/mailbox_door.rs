@@ -12,8 +12,18 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
 /// What a program may do.
-const VERBS: [&str; 9] =
-    ["status", "sync", "item", "track", "untrack", "set-regarding", "open", "save", "close"];
+const VERBS: [&str; 10] = [
+    "status",
+    "sync",
+    "item",
+    "track",
+    "untrack",
+    "set-regarding",
+    "open",
+    "save",
+    "close",
+    "notes",
+];
 
 /// The mailbox of a workspace.
 pub(crate) struct MailboxDoor(pub(crate) Arc<Workspace>);

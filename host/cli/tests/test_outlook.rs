@@ -129,11 +129,14 @@ fn programs_act_in_the_mailbox_over_http() {
     let (status, report) = call("sync", r#"{ "dryRun": true }"#);
     assert_eq!((status, &report["pairs"]), (200, &serde_json::json!([])), "{report}");
     assert_eq!(call("status", "{}").1["pairs"], 1);
+    let (status, notes) = call("notes", r#"{ "list": { "conflicts": true } }"#);
+    assert_eq!((status, &notes["notes"]), (200, &serde_json::json!([])), "{notes}");
     // What goes wrong: the status, and a word about it.
     let cases = [
         ("track", r#"{ "item": "nowhere" }"#, 404, "nowhere"),
         ("track", "{}", 400, "item"),
         ("track", r#"{ "item": "x", "colour": 1 }"#, 400, "colour"),
+        ("notes", r#"{ "take": { "note": 4711, "side": "crm" } }"#, 404, "4711"),
         ("store", r#""list""#, 404, "store"),
         ("settings", r#""show""#, 404, "settings"),
         ("sync", "no JSON", 400, "JSON"),

@@ -146,6 +146,39 @@ fn a_conflict_is_planned_field_by_field_decided_and_noted() {
 }
 
 #[test]
+fn conflicts_are_listed_with_both_values_and_the_other_one_is_taken() {
+    let (_server, _serving, device) = pair();
+    let record = device.make(&["contact", "lastname=Lee", "jobtitle=Clerk"]);
+    sync(&device).good();
+    let items = device.good(&["outlook", "item", "list", "contact"]);
+    let item = text(&items["items"][0], "item").to_owned();
+    device.good(&["outlook", "item", "edit", &item, "job-title=Buyer"]);
+    device.good(&["update", "contact", &record, "jobtitle=CEO"]);
+    sync(&device).good();
+    let listed = device.good(&["outlook", "notes", "list", "--conflicts"]);
+    let conflict = &listed["notes"][0];
+    let values = ["field", "base", "outlook", "crm"].map(|name| text(&conflict["fields"][0], name));
+    assert_eq!(values, ["job-title", "Clerk", "Buyer", "CEO"], "{listed}");
+    assert_eq!((text(conflict, "stood"), text(conflict, "record")), ("crm", &*record), "{listed}");
+    let shown = device.run(&["outlook", "notes", "list", "--conflicts"]);
+    assert!(shown.stdout.contains("Buyer") && shown.stdout.contains("CEO"), "{shown:?}");
+    let number = conflict["note"].to_string();
+    let report = device.good(&["outlook", "notes", "take", &number, "outlook"]);
+    assert_eq!(text(&report["pairs"][0], "done"), "merged", "{report}");
+    let row = device.good(&["get", "contact", &record]);
+    assert_eq!(row["attributes"]["jobtitle"], "Buyer", "{row}");
+    let all = device.good(&["outlook", "notes", "list"]);
+    assert_eq!(text(&all["notes"][0], "kind"), "taken", "{all}");
+    assert_eq!(all["notes"].as_array().map(Vec::len), Some(2), "{all}");
+    device.good(&["update", "contact", &record, "jobtitle=CFO"]);
+    let refused = device.json(&["outlook", "notes", "take", &number, "crm"]);
+    assert_ne!(refused.exit, 0, "{refused:?}");
+    assert!(text(&refused.json()["error"], "message").contains("changed since"), "{refused:?}");
+    let missing = device.json(&["outlook", "notes", "take", "4711", "crm"]);
+    assert_eq!(missing.exit, 4, "{missing:?}");
+}
+
+#[test]
 fn saving_in_the_inspector_waits_for_its_closing_and_mail_does_not() {
     let (_server, _serving, device) = pair();
     let made = device.good(&["outlook", "item", "new", "task", "subject=Call"]);

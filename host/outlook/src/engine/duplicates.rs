@@ -11,7 +11,7 @@ use crate::property::{Property, PropertyValue};
 use offstage_model::query::Filter;
 use offstage_model::{EntityReference, Value};
 use offstage_store::MappingKey;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 /// The word under which such a pair waits.
 pub(super) const HELD_DUPLICATE: &str = "duplicate";
@@ -80,13 +80,27 @@ impl Engine {
         kind: &str,
         text: Option<&str>,
     ) -> Result<(), EngineError> {
+        self.note_with(run, pair, (kind, text), json!({}))
+    }
+
+    /// The same with more to keep.
+    pub(super) fn note_with(
+        &mut self,
+        run: &Run,
+        pair: &Pair,
+        (kind, text): (&str, Option<&str>),
+        more: Json,
+    ) -> Result<(), EngineError> {
         if run.dry {
             return Ok(());
         }
-        let note = json!({
+        let mut note = json!({
             "kind": kind, "text": text, "table": pair.table.table,
             "record": pair.mapping.crm_id, "item": pair.mapping.entry_id, "run": run.run_id,
         });
+        if let (Json::Object(note), Json::Object(more)) = (&mut note, more) {
+            note.extend(more);
+        }
         let (now, map_id) = (run.now, pair.mapping.map_id);
         Ok(self.cache.write(|tx| tx.add_note(now, Some(map_id), &note.to_string()))?)
     }
@@ -103,27 +117,6 @@ impl Engine {
         }
         let text = format!("The CRM holds only the beginning of: {}.", report.truncated.join(", "));
         self.note_about(run, pair, "truncated", Some(&text))
-    }
-
-    /// Notes the values that lost against a later change.
-    pub(super) fn note_conflicts(
-        &mut self,
-        run: &Run,
-        pair: &Pair,
-        report: &PairReport,
-    ) -> Result<(), EngineError> {
-        for field in report.fields.iter().filter(|field| field.conflict) {
-            let (outlook, crm) = (field.outlook.as_deref(), field.crm.as_deref());
-            let text = format!(
-                "{}: Outlook had '{}', the CRM '{}'; {}.",
-                field.field,
-                outlook.unwrap_or_default(),
-                crm.unwrap_or_default(),
-                field.why
-            );
-            self.note_about(run, pair, "conflict", Some(&text))?;
-        }
-        Ok(())
     }
 }
 

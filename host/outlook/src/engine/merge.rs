@@ -35,11 +35,13 @@ impl Engine {
         let (mut item, mut record) = (item, record);
         let mut report = pair.report(Word::Unchanged);
         report.item = Some(item.entry_id.to_string());
+        let mut conflicts = Vec::new();
         for pass in 0..PASSES_MAX {
             let base = self.base(&pair.mapping, &item);
             let plan = self.plan_pair(run, pair, base.as_ref(), (&item, &record));
             if pass == 0 {
                 report.take_plan(&plan);
+                conflicts = plan.decisions.iter().filter(|d| d.is_conflict()).cloned().collect();
                 if plan.leaves_item {
                     report.reason = Some("The mail store is only read: the item stays.".to_owned());
                 }
@@ -65,7 +67,7 @@ impl Engine {
             }
         }
         self.note_truncated(run, pair, &report)?;
-        self.note_conflicts(run, pair, &report)?;
+        self.note_conflicts(run, pair, &conflicts)?;
         self.in_step(run, pair, &item, &record)?;
         Ok(report)
     }

@@ -5,6 +5,7 @@
 //! given.
 
 mod actions;
+mod conflicts;
 mod crash;
 mod duplicates;
 mod error;
@@ -24,6 +25,7 @@ mod verify;
 mod wait;
 
 pub use actions::{ActionAnswer, Place};
+pub use conflicts::Side;
 pub use crash::CRASH_POINTS;
 #[cfg(feature = "crash-points")]
 pub use crash::set_crash_hook;
@@ -52,6 +54,9 @@ const SETTINGS: &str = "settings";
 const CLIENT: &str = "client";
 /// Pairs that are read at once.
 const CHUNK: usize = 50;
+/// So many runs are kept with their undo entries and notes, and all of the last 90 days.
+const RUNS_KEPT_MIN: usize = 500;
+const KEPT_MS: i64 = 90 * 24 * 3_600_000;
 /// How many runs the schedule looks back on.
 const RECENT_RUNS: usize = 100;
 
@@ -290,16 +295,32 @@ impl Engine {
         dry: bool,
         only: Option<i64>,
     ) -> Result<Report, EngineError> {
+        self.run_with((trigger, dry), |engine, run, report| engine.work(run, report, only))
+    }
+
+    /// What is the same for a run of this number.
+    fn new_run(&mut self, run_id: i64, dry: bool) -> Result<Run, EngineError> {
         let client = self.client()?.ok_or_else(not_registered)?;
         let settings = self.settings()?;
-        let now = self.clock.now();
-        let run_id =
-            if dry { 0 } else { self.cache.write(|tx| tx.begin_run(now, trigger.name()))? };
         let options = Options { zone: zone(&settings)?, update_company: settings.update_company };
-        let mut run = Run { client, settings, options, run_id, dry, now };
+        Ok(Run { client, settings, options, run_id, dry, now: self.clock.now() })
+    }
+
+    /// A run: what `work` does in it is reported, and kept with its number.
+    fn run_with(
+        &mut self,
+        (trigger, dry): (Trigger, bool),
+        work: impl FnOnce(&mut Self, &mut Run, &mut Report) -> Result<(), EngineError>,
+    ) -> Result<Report, EngineError> {
+        let mut run = self.new_run(0, dry)?;
+        let now = run.now;
+        if !dry {
+            run.run_id = self.cache.write(|tx| tx.begin_run(now, trigger.name()))?;
+        }
+        let run_id = run.run_id;
         let mut report = Report::new(run_id, now, trigger.name(), dry);
         let result = match self.check_wait() {
-            Ok(()) => self.work(&mut run, &mut report, only),
+            Ok(()) => work(self, &mut run, &mut report),
             Err(error) => Err(error),
         };
         report.finish(self.clock.now());
@@ -313,7 +334,10 @@ impl Engine {
         }
         if !dry {
             let json = report.to_json();
-            self.cache.write(|tx| tx.end_run(run_id, &json))?;
+            self.cache.write(|tx| {
+                tx.end_run(run_id, &json)?;
+                tx.prune(RUNS_KEPT_MIN, now.plus_ms(-KEPT_MS))
+            })?;
         }
         Ok(report)
     }

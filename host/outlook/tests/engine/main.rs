@@ -1,6 +1,8 @@
 //! The engine through its public door, over the embedded mailbox and a real server.
 
 mod both_ways;
+mod conflicts;
+mod growth;
 mod held;
 mod retry;
 #[path = "../support/mod.rs"]

@@ -652,15 +652,47 @@ impl CacheTx<'_, '_> {
     /// The database fails.
     pub fn notes(&mut self, rows_max: usize) -> Result<Vec<NoteRow>, StoreError> {
         let sql = "SELECT NoteId, Time, MapId, Json FROM Note ORDER BY NoteId DESC LIMIT ?1";
-        self.0.rows("note", sql, &[limit(rows_max)], |cells| {
-            Ok(NoteRow {
-                note_id: cells.integer()?,
-                time: cells.time()?,
-                map_id: cells.opt_integer()?,
-                json: cells.text()?,
-            })
-        })
+        self.0.rows("note", sql, &[limit(rows_max)], read_note)
     }
+
+    /// A note.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn note(&mut self, note_id: i64) -> Result<Option<NoteRow>, StoreError> {
+        let sql = "SELECT NoteId, Time, MapId, Json FROM Note WHERE NoteId = ?1";
+        self.0.row("note", sql, &[SqlValue::Integer(note_id)], read_note)
+    }
+
+    /// Forgets runs that are neither among the last `runs_min` nor younger than `since`, with what is
+    /// kept for undoing them, and the notes of their time. Returns how many.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub fn prune(&mut self, runs_min: usize, since: Timestamp) -> Result<u64, StoreError> {
+        let sql = "SELECT max(RunId), count(*) FROM Run WHERE Started < ?2 AND RunId <=
+                     (SELECT RunId FROM Run ORDER BY RunId DESC LIMIT 1 OFFSET ?1)";
+        let params = [limit(runs_min), SqlValue::Integer(since.0)];
+        let found = self
+            .0
+            .row("run", sql, &params, |cells| Ok((cells.opt_integer()?, cells.unsigned()?)))?;
+        let Some((Some(last), count)) = found else { return Ok(0) };
+        let last = [SqlValue::Integer(last)];
+        self.0.execute("DELETE FROM Undo WHERE RunId <= ?1", &last)?;
+        self.0.execute("DELETE FROM Run WHERE RunId <= ?1", &last)?;
+        let sql = "DELETE FROM Note WHERE Time < (SELECT min(Started) FROM Run)";
+        self.0.execute(sql, &[])?;
+        Ok(count)
+    }
+}
+
+fn read_note(cells: &mut Cells<'_>) -> Result<NoteRow, StoreError> {
+    Ok(NoteRow {
+        note_id: cells.integer()?,
+        time: cells.time()?,
+        map_id: cells.opt_integer()?,
+        json: cells.text()?,
+    })
 }
 
 fn read_mapping(cells: &mut Cells<'_>) -> Result<Mapping, StoreError> {

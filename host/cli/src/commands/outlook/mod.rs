@@ -6,6 +6,7 @@ mod actions;
 mod held;
 mod import;
 mod items;
+mod notes;
 mod settings;
 mod stores;
 mod sync;
@@ -110,6 +111,9 @@ pub(crate) enum Outlook {
     /// Changes that wait for a person
     #[command(subcommand)]
     Held(held::Held),
+    /// What was noted, and the other value of a conflict
+    #[command(subcommand)]
+    Notes(notes::Notes),
     /// Take back what a run wrote, as far as nobody changed it since
     Undo {
         /// The number of the run
@@ -156,7 +160,9 @@ impl Outlook {
     }
 
     fn works_in_the_mailbox(&self) -> bool {
-        !matches!(self, Self::Status | Self::Client(_) | Self::Settings(_))
+        use notes::Notes;
+        let looks = matches!(self, Self::Status | Self::Notes(Notes::List { .. }));
+        !looks && !matches!(self, Self::Client(_) | Self::Settings(_))
     }
 
     fn with_engine(self, engine: &mut Engine) -> Result<Output, CliError> {
@@ -179,6 +185,7 @@ impl Outlook {
             Self::Client(command) => command.run(engine),
             Self::Settings(command) => command.run(engine),
             Self::Held(command) => command.run(engine),
+            Self::Notes(command) => command.run(engine),
             Self::Undo { run } => sync::undo(engine, run),
             Self::Item(_) | Self::Store(_) | Self::Import(_) => {
                 unreachable!("BUG: items and stores need no engine")

@@ -94,15 +94,7 @@ pub(super) fn status(engine: &mut Engine) -> Result<Output, CliError> {
             })
         })
         .collect();
-    let note_json: Vec<Json> = notes
-        .iter()
-        .map(|note| {
-            let mut json = parsed(&note.json);
-            json["time"] = json!(note.time.to_string());
-            json["pair"] = json!(note.map_id);
-            json
-        })
-        .collect();
+    let note_json: Vec<Json> = notes.iter().map(super::notes::json_of).collect();
     let role = client.as_ref().map_or("not registered".to_owned(), |client| client.role.clone());
     let json = json!({
         "client": client, "store": store, "pairs": pairs, "held": held,
