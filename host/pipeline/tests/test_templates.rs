@@ -4,7 +4,7 @@
 
 mod support;
 
-use offstage_build::{BuildFolders, Language, build, new_project};
+use offstage_build::{BuildFolders, Language, Project, build, new_project};
 use offstage_model::journal::{EntryState, Verdict};
 use offstage_model::{Entity, Query, Request, Uuid, Value};
 use offstage_pipeline::Pipeline;
@@ -24,7 +24,8 @@ fn component(language: Language, test: impl FnOnce(&Path)) -> Vec<u8> {
     let place = tempfile::tempdir().expect("a folder");
     let folder = place.path().join("tidy-title");
     // The tests' policy and trust know this package.
-    new_project(language, &folder, "test/template").expect("the project is made");
+    let project = Project::new(language, &folder, "test/template");
+    new_project(&project).expect("the project is made");
     test(&folder);
     let folders = folders(&folder.join("target"));
     let built = build(&folder, &folders)

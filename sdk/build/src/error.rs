@@ -38,6 +38,14 @@ pub enum BuildError {
         /// The name.
         name: String,
     },
+    /// A name that the language has taken: a project of that name would not build.
+    #[error("'{name}' is no name for a project in this language: it is {what}")]
+    ProjectNameTaken {
+        /// The name.
+        name: String,
+        /// What has the name already.
+        what: &'static str,
+    },
     /// A project is made in a folder of its own.
     #[error("'{}' exists already", folder.display())]
     ProjectExists {
@@ -100,6 +108,7 @@ impl BuildError {
                 "docs/guide/languages.md shows a plugin.toml of each language."
             }
             Self::ProjectName { .. } => "Use a-z, 0-9 and '-', and start with a letter.",
+            Self::ProjectNameTaken { .. } => "Choose another, such as two words with '-' between.",
             Self::ProjectExists { .. } => "A project is made in a folder of its own.",
             Self::ToolMissing { hint, .. } => hint,
             Self::ToolStart { .. } => "Run `cargo xtask setup`, or install it by hand.",

@@ -8,6 +8,7 @@ mod component;
 mod declarations;
 mod error;
 mod language;
+mod names;
 mod project;
 mod rust_sdk;
 mod sdk;
@@ -18,8 +19,8 @@ pub use component::{check, with_declarations};
 pub use error::BuildError;
 pub use language::Language;
 use language::javascript;
-pub use project::{new_project, template};
-pub use rust_sdk::{DEBUGGING, write_rust_sdk};
+pub use project::{Files, Project, new_project, template};
+pub use rust_sdk::DEBUGGING;
 pub use sdk::write_sdk;
 pub use source::{MANIFEST, Source};
 

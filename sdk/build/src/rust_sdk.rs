@@ -64,7 +64,7 @@ pub const DEBUGGING: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// A file cannot be written.
-pub fn write_rust_sdk(folder: &Path) -> Result<(), BuildError> {
+pub(crate) fn write_rust_sdk(folder: &Path) -> Result<(), BuildError> {
     let rust = folder.join("rust");
     for (name, content) in SOURCES {
         write(&rust.join(name), content)?;

@@ -42,15 +42,6 @@ pub(super) fn build(folder: &Path, kind: Kind) -> Result<Built, CliError> {
     Ok(Built { name: name.replace('-', "_"), component: built.component })
 }
 
-/// Writes the SDK of a language into a new project; `None` is Rust.
-pub(super) fn write_sdk(tool: Option<Tool>, folder: &Path) -> Result<(), CliError> {
-    match tool {
-        Some(tool) => offstage_build::write_sdk(tool, folder),
-        None => offstage_build::write_rust_sdk(folder),
-    }
-    .map_err(error)
-}
-
 /// Where build tools are kept, for all projects of this user.
 fn tools() -> Result<PathBuf, CliError> {
     if let Some(folder) = std::env::var_os(TOOLS) {
@@ -64,7 +55,8 @@ fn tools() -> Result<PathBuf, CliError> {
         })
 }
 
-fn error(error: BuildError) -> CliError {
+/// The command's error.
+pub(super) fn error(error: BuildError) -> CliError {
     let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
     let exit = match &error {
         BuildError::Read { .. } => Exit::NotFound,

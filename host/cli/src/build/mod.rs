@@ -4,15 +4,12 @@
 //! or allows anything.
 
 mod languages;
-mod project;
 mod rust;
-
-pub(crate) use project::{Project, Sdk, make};
 
 use crate::error::CliError;
 use crate::values::FileArgument;
-use offstage_build::MANIFEST;
-use std::path::Path;
+use offstage_build::{Files, MANIFEST, Project};
+use std::path::{Path, PathBuf};
 
 /// The languages in which a plug-in can be written here.
 pub(crate) const LANGUAGES: [&Language; 4] =
@@ -22,10 +19,8 @@ pub(crate) const LANGUAGES: [&Language; 4] =
 pub(crate) struct Language {
     /// The word for it, in `plugin new --lang`.
     pub(crate) name: &'static str,
-    /// The files of a new project, as path and content. `{{name}}`, `{{ident}}`, `{{package}}` and
-    /// `{{sdk}}` in either stand for the project's name, the name as an identifier, the package id,
-    /// and the folder of the SDK.
-    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// The files of a new project.
+    pub(crate) files: Files,
     /// The SDK that a project of this language has beside it, in `sdk/`. Without one it is a project
     /// in Rust, which may also refer to the SDK of the repository.
     pub(crate) sdk: Option<offstage_build::Language>,
@@ -60,6 +55,18 @@ pub(crate) fn language(name: &str) -> Result<&'static Language, CliError> {
         CliError::usage(format!("There is no language '{name}' here."))
             .hint(format!("There is {}.", names.join(", ")))
     })
+}
+
+/// Makes a project in a folder; `sdk` is that of Rust, where it is not a copy. Returns its files.
+pub(crate) fn make(
+    language: &Language,
+    folder: &Path,
+    package: &str,
+    sdk: Option<&Path>,
+) -> Result<Vec<PathBuf>, CliError> {
+    let (files, language) = (language.files, language.sdk);
+    let project = Project { folder, package, language, files, sdk };
+    offstage_build::new_project(&project).map_err(languages::error)
 }
 
 /// Builds the project in a folder: one with `plugin.toml` in the language that it names, another

@@ -1,6 +1,6 @@
 //! `offstage plugin new`: a project for a new plug-in, with a test of both runs.
 
-use crate::build::{self, Project, Sdk};
+use crate::build;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::values::FileArgument;
@@ -42,13 +42,12 @@ impl New {
                 return Err(CliError::usage(text)
                     .hint("Leave it out; `sdk` in plugin.toml names another one afterwards."));
             }
-            (None, Some(_)) => Sdk::Own,
-            (Some(sdk), None) => Sdk::At(sdk.0.clone()),
-            (None, None) => sdk_near(&folder).map_or(Sdk::Own, Sdk::At),
+            (None, Some(_)) => None,
+            (Some(sdk), None) => Some(sdk.0.clone()),
+            (None, None) => sdk_near(&folder),
         };
         let package = format!("{}/{name}", self.vendor);
-        let project = Project { folder: folder.clone(), package: package.clone(), sdk };
-        let files = build::make(language, &project)?;
+        let files = build::make(language, &folder, &package, sdk.as_deref())?;
         let json = json!({ "package": package, "folder": folder, "files": files });
         let shown = folder.display();
         Ok(Output::new(json)
