@@ -143,18 +143,37 @@ fn other_messages_are_capabilities_beside_what_they_touch() {
         &["message Assign", "table update:account.ownerid"],
     );
     request("WhoAmI", json!({}), &["message WhoAmI"]);
-    let link = |name: &str| {
+}
+
+/// A link is made or undone by who may read both rows: the answer tells whether they are there.
+#[test]
+fn a_link_reads_both_rows_and_writes_the_child_or_the_row_between() {
+    let link = |name: &str, other: &str| {
         json!({"Target": moniker("account"), "Relationship": {"value": {"s": name}},
-               "RelatedEntities": {"references": []}})
+        "RelatedEntities": {"references": [
+            {"t": other, "i": ACCOUNT}, {"t": other, "i": ACCOUNT},
+        ]}})
     };
+    let (account, contact) = ("table read:account", "table read:contact");
     let child = "table update:contact.parentcustomerid";
-    request("Associate", link("contact_customer_accounts"), &["message Associate", child]);
-    request("Disassociate", link("contact_customer_accounts"), &["message Disassociate", child]);
-    let many = "teammembership_association";
-    request("Associate", link(many), &["message Associate", "table create:teammembership"]);
-    request("Disassociate", link(many), &["message Disassociate", "table delete:teammembership"]);
-    request("Associate", link("nosuchrelationship"), &["message Associate"]);
-    request("Associate", json!({"Target": moniker("account")}), &["message Associate"]);
+    let one = || link("contact_customer_accounts", "contact");
+    request("Associate", one(), &["message Associate", account, contact, child]);
+    request("Disassociate", one(), &["message Disassociate", account, contact, child]);
+    let many = || link("teammembership_association", "systemuser");
+    let user = "table read:systemuser";
+    request(
+        "Associate",
+        many(),
+        &["message Associate", account, user, "table create:teammembership"],
+    );
+    request(
+        "Disassociate",
+        many(),
+        &["message Disassociate", account, user, "table delete:teammembership"],
+    );
+    let unknown = link("nosuchrelationship", "contact");
+    request("Associate", unknown, &["message Associate", account, contact]);
+    request("Associate", json!({"Target": moniker("account")}), &["message Associate", account]);
 }
 
 #[test]
