@@ -187,24 +187,6 @@ fn data_mappings_of_the_paper() {
 }
 
 #[test]
-fn fields_that_the_paper_says_are_not_synchronised() {
-    let rows = [
-        (
-            Task,
-            "Reminder, Contacts, Categories, Privacy Flag, Date Completed, Total Work, Companies, Mileage, Billing Information",
-        ),
-        (Appointment, "Label, Reminder, Contacts, Categories, Privacy Flag, Importance Flag"),
-        (
-            Contact,
-            "Photo, IM Address, Other phone numbers, Office, Profession, NetMeeting Settings, Free/Busy Server Settings",
-        ),
-    ];
-    for (kind, row) in rows {
-        assert_eq!(of_kind(kind).not_synchronised.join(", "), row, "{kind}");
-    }
-}
-
-#[test]
 fn filters_are_fixed_per_kind() {
     let rows = [
         ("contact", Contact, Rows::Own),

@@ -3,11 +3,6 @@
 use super::{FieldMapping, Form, Group};
 use crate::property::Property as P;
 
-/// Fields of Outlook that stay out. The paper lists the importance flag here and the priority in its
-/// table, which are one field of Outlook; the table stands.
-pub(super) const NOT_SYNCHRONISED: &[&str] =
-    &["Label", "Reminder", "Contacts", "Categories", "Privacy Flag", "Importance Flag"];
-
 /// The paper's table, in its order, then what it does not list.
 pub(super) const FIELDS: &[FieldMapping] = &[
     FieldMapping::of(

@@ -3,17 +3,6 @@
 use super::{FieldMapping, Form, Group};
 use crate::property::Property as P;
 
-/// Fields of Outlook that stay out.
-pub(super) const NOT_SYNCHRONISED: &[&str] = &[
-    "Photo",
-    "IM Address",
-    "Other phone numbers",
-    "Office",
-    "Profession",
-    "NetMeeting Settings",
-    "Free/Busy Server Settings",
-];
-
 /// The paper's table, in its order, then the company name.
 pub(super) const FIELDS: &[FieldMapping] = &[
     FieldMapping::of(

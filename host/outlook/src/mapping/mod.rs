@@ -142,8 +142,6 @@ pub struct TableMapping {
     pub kind: ItemKind,
     /// The fields.
     pub fields: &'static [FieldMapping],
-    /// Fields of Outlook that are not synchronised, as the paper lists them.
-    pub not_synchronised: &'static [&'static str],
 }
 
 /// Every table that takes part. The first one of a kind is what an item of Outlook becomes.
@@ -153,7 +151,6 @@ pub const TABLES: [TableMapping; 7] = [
         object_type: 2,
         kind: ItemKind::Contact,
         fields: contact::FIELDS,
-        not_synchronised: contact::NOT_SYNCHRONISED,
     },
     task::table("task", 4212),
     task::table("phonecall", 4210),
@@ -164,14 +161,12 @@ pub const TABLES: [TableMapping; 7] = [
         object_type: 4201,
         kind: ItemKind::Appointment,
         fields: appointment::FIELDS,
-        not_synchronised: appointment::NOT_SYNCHRONISED,
     },
     TableMapping {
         table: "email",
         object_type: 4202,
         kind: ItemKind::Email,
         fields: email::FIELDS,
-        not_synchronised: &[],
     },
 ];
 

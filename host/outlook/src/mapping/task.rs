@@ -4,19 +4,6 @@ use super::{FieldMapping, Form, TableMapping};
 use crate::item::ItemKind;
 use crate::property::Property as P;
 
-/// Fields of Outlook that stay out. Date Completed is kept in step with the status within Outlook.
-const NOT_SYNCHRONISED: &[&str] = &[
-    "Reminder",
-    "Contacts",
-    "Categories",
-    "Privacy Flag",
-    "Date Completed",
-    "Total Work",
-    "Companies",
-    "Mileage",
-    "Billing Information",
-];
-
 /// The paper's table, in its order, then what it says in words.
 const FIELDS: &[FieldMapping] = &[
     FieldMapping::of(P::Body, ("Body", "Description"), &["description"], (Form::Text, 2000)),
@@ -50,11 +37,5 @@ const FIELDS: &[FieldMapping] = &[
 
 /// The mapping of a table whose rows are tasks in Outlook.
 pub(super) const fn table(table: &'static str, object_type: i32) -> TableMapping {
-    TableMapping {
-        table,
-        object_type,
-        kind: ItemKind::Task,
-        fields: FIELDS,
-        not_synchronised: NOT_SYNCHRONISED,
-    }
+    TableMapping { table, object_type, kind: ItemKind::Task, fields: FIELDS }
 }

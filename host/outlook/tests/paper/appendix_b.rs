@@ -9,7 +9,7 @@ use offstage_outlook::engine::Place;
 use offstage_outlook::rules::Cell::{
     self, Next as No, NotApplicable as NA, Now as Yes, OnClose, OnSend,
 };
-use offstage_outlook::rules::ClientRole;
+use offstage_outlook::rules::{Action, ClientRole, ItemClass, immediate};
 use offstage_outlook::{
     EntryId, ItemKind, MailStore as _, Property as P, PropertyValue as V, Regarding,
 };
@@ -67,6 +67,7 @@ struct World {
     primary: Option<Client>,
     kind: ItemKind,
     class: Class,
+    role: ClientRole,
     item: EntryId,
     about: Uuid,
 }
@@ -88,7 +89,7 @@ impl World {
         properties.retain(|(property, _)| class != Class::Draft || *property != P::SentOn);
         let item = acting.make(kind, &properties);
         let about = server.create(Entity::new("account").with("name", Value::text("C")));
-        Self { server, acting, primary, kind, class, item, about }
+        Self { server, acting, primary, kind, class, role, item, about }
     }
 
     fn synchronising(&mut self) -> &mut Client {
@@ -142,6 +143,7 @@ impl World {
             // "Draft e-mails are never placed in CRM."
             self.acting.sync();
             assert!(self.records().is_empty(), "{row}");
+            assert!(!row.starts_with("Delete") || !self.is_linked(), "{row}: nothing is left");
             if told == Cell::OnSend {
                 self.send();
                 assert!(self.shows(row), "{row}");
@@ -190,7 +192,13 @@ impl World {
             }
             "Delete in Inspector" | "Delete in Explorer" => {
                 self.acting.mail.delete(&item, None).expect("deleted");
-                if self.class == Class::Draft { Cell::NotApplicable } else { Cell::Next }
+                // A deletion has no door of the engine that could tell: the rule that it goes by does.
+                let action = match place {
+                    Place::Inspector => Action::DeleteInInspector,
+                    Place::Explorer => Action::DeleteInExplorer,
+                };
+                let class = ItemClass::of(self.kind, self.class == Class::Draft);
+                immediate(action, class, self.role)
             }
             other => panic!("no action '{other}'"),
         }

@@ -101,6 +101,7 @@ pub(crate) fn id_mapping_table(table: &str) {
                 world.client.sync();
                 assert!(!world.mapping().linked);
             }
+            // Kept as the paper names it; the engine asks the store instead (VerifiedTime).
             "Visited" => {
                 world.client.edit(&world.item, P::Body, text("x"));
                 world.client.sync();

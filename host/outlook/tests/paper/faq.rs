@@ -2,7 +2,7 @@
 
 use super::Case;
 use super::support::{self, ADA, Client, MINUTE, NOW, Server, caller, mailbox, text, words};
-use super::terms::{by_the_program, contact, prepared};
+use super::terms::{contact, prepared, same_online_and_offline};
 use offstage_model::{Entity, Timestamp, Value, code};
 use offstage_outlook::crm::OutlookService;
 use offstage_outlook::crm::wire::PrepareRequest;
@@ -15,7 +15,7 @@ pub(crate) const QUESTIONS: [Case; 6] = [
     ("Is the PrepareSync process more efficient?", prepare_sync_is_incremental),
     ("Can synchronization occur without using Outlook?", without_outlook),
     ("How often does the synch to Outlook process occur?", how_often),
-    ("Is the process the same for the online and offline versions?", by_the_program),
+    ("Is the process the same for the online and offline versions?", same_online_and_offline),
     ("What are the effects of the privileges?", privileges),
 ];
 

@@ -4,6 +4,7 @@ use super::Case;
 use super::support::{BOB, Client, DAY, MINUTE, NOW, Server, text};
 use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::engine::Word;
+use offstage_outlook::property::PropertySet;
 use offstage_outlook::{EntryId, ItemKind, Property as P, PropertyValue as V};
 use offstage_query::SqlValue;
 
@@ -15,38 +16,93 @@ pub(crate) const NOTES: [Case; 5] = [
     ("An assigned contact leaves, unless it was tracked by hand", assigned),
 ];
 
-/// Fields that the paper names, as properties of MS-OXPROPS that stand at a fixed tag.
-const TASK: &[(&str, u32)] = &[("Privacy Flag", 0x0036_0003), ("Categories", 0x9000_101F)];
-const EVENT: &[(&str, u32)] = &[("Privacy Flag", 0x0036_0003), ("Categories", 0x9000_101F)];
-const CONTACT: &[(&str, u32)] = &[
-    ("Other phone numbers: Home 2", 0x3A2F_001F),
-    ("Other phone numbers: Callback", 0x3A02_001F),
-    ("Office", 0x3A19_001F),
-    ("Profession", 0x3A46_001F),
+/// A field that the paper names, and a property of MS-OXPROPS that holds it.
+type Field = (&'static str, Mapi);
+
+enum Mapi {
+    /// At a fixed tag.
+    Tag(u32),
+    /// Named, in a set, with its type.
+    Lid(PropertySet, u32, u16),
+}
+
+use Mapi::{Lid, Tag};
+const LONG: u16 = 0x0003;
+const BOOLEAN: u16 = 0x000B;
+const UNICODE: u16 = 0x001F;
+const TIME: u16 = 0x0040;
+const TEXTS: u16 = 0x101F;
+
+/// "Reminder, Contacts, Categories, Privacy Flag, Date Completed, Total Work, Companies, Mileage, and
+/// Billing Information."
+const TASK: &[Field] = &[
+    ("Reminder", Lid(PropertySet::Common, 0x8501, LONG)),
+    ("Contacts", Lid(PropertySet::Common, 0x853A, TEXTS)),
+    ("Categories", Tag(0x9000_101F)),
+    ("Privacy Flag", Tag(0x0036_0003)),
+    ("Privacy Flag: private", Lid(PropertySet::Common, 0x8506, BOOLEAN)),
+    ("Date Completed", Lid(PropertySet::Task, 0x810F, TIME)),
+    ("Total Work", Lid(PropertySet::Task, 0x8111, LONG)),
+    ("Companies", Lid(PropertySet::Common, 0x8539, TEXTS)),
+    ("Mileage", Lid(PropertySet::Common, 0x8534, UNICODE)),
+    ("Billing Information", Lid(PropertySet::Common, 0x8535, UNICODE)),
+];
+/// "Label, Reminder, Contacts, Categories, Privacy Flag, and Importance Flag." The paper's own table
+/// of appointments has Priority, which Outlook keeps as importance: the table stands, and the flag of
+/// the note is read as PidTagPriority, the urgency with which a message is carried.
+const EVENT: &[Field] = &[
+    ("Label", Lid(PropertySet::Appointment, 0x8214, LONG)),
+    ("Reminder", Lid(PropertySet::Common, 0x8501, LONG)),
+    ("Contacts", Lid(PropertySet::Common, 0x853A, TEXTS)),
+    ("Categories", Tag(0x9000_101F)),
+    ("Privacy Flag", Tag(0x0036_0003)),
+    ("Privacy Flag: private", Lid(PropertySet::Common, 0x8506, BOOLEAN)),
+    ("Importance Flag", Tag(0x0026_0003)),
+];
+/// "Photo, IM Address, Other phone numbers, Office, Profession, NetMeeting Settings, Free/Busy Server
+/// Settings."
+const CONTACT: &[Field] = &[
+    ("Photo", Lid(PropertySet::Address, 0x8015, BOOLEAN)),
+    ("IM Address", Lid(PropertySet::Address, 0x8062, UNICODE)),
+    ("Other phone numbers: Home 2", Tag(0x3A2F_001F)),
+    ("Other phone numbers: Callback", Tag(0x3A02_001F)),
+    ("Other phone numbers: Business 2", Tag(0x3A1B_001F)),
+    ("Other phone numbers: Car", Tag(0x3A1E_001F)),
+    ("Office", Tag(0x3A19_001F)),
+    ("Profession", Tag(0x3A46_001F)),
+    ("NetMeeting Settings", Lid(PropertySet::Appointment, 0x8242, UNICODE)),
+    ("Free/Busy Server Settings", Lid(PropertySet::Address, 0x80D8, UNICODE)),
 ];
 
 /// Such a field changes nothing of the record, and stays byte for byte when the record changes.
-fn stay_out(kind: ItemKind, fields: &[(&str, u32)]) {
+fn stay_out(kind: ItemKind, fields: &[Field]) {
     let server = Server::new();
     let mut client = Client::primary(&server);
     let item = client.make_tracked(kind, &super::actions::fields(kind));
     client.sync();
     let (table, record) = (super::actions::table(kind), client.record_of(&item).expect("tracked"));
     let before = server.get(table, record).expect("a row");
-    let set = |client: &mut Client, item: &EntryId| {
-        for (name, tag) in fields {
-            let value = if tag & 0xFFFF == 0x0003 {
-                SqlValue::Integer(2)
-            } else {
-                SqlValue::Text(format!("{name} \u{1}"))
-            };
-            client.mail.with(|store| store.set_raw(item, *tag, value)).expect("it is set");
-        }
-    };
-    set(&mut client, &item);
+    let mut tags = Vec::new();
+    for (name, place) in fields {
+        let tag = match place {
+            Tag(tag) => *tag,
+            Lid(set, lid, kind) => {
+                let made = client.mail.with(|store| store.named_tag(set.guid(), *lid, *kind));
+                made.expect("a tag")
+            }
+        };
+        let value = match (tag & 0xFFFF) as u16 {
+            LONG => SqlValue::Integer(2),
+            BOOLEAN => SqlValue::Boolean(true),
+            TIME => SqlValue::Integer(133_000_000_000_000_000),
+            _ => SqlValue::Text(format!("{name} \u{1}")),
+        };
+        client.mail.with(|store| store.set_raw(&item, tag, value)).expect("it is set");
+        tags.push(tag);
+    }
     let raw = |client: &mut Client| {
         let all = client.mail.with(|store| store.raw(&item)).expect("properties");
-        fields.iter().map(|(_, tag)| all.get(tag).cloned()).collect::<Vec<_>>()
+        tags.iter().map(|tag| all.get(tag).cloned()).collect::<Vec<_>>()
     };
     let kept = raw(&mut client);
     assert!(kept.iter().all(Option::is_some));

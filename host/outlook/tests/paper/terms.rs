@@ -2,25 +2,26 @@
 //! is told by its own tests.
 
 use super::Case;
-use super::support::{ADA, Client, NOW, Server, caller, mailbox, text};
+use super::support::{ADA, Client, DAY, MINUTE, NOW, Server, caller, mailbox, text};
 use offstage_model::{Entity, Timestamp, Value};
 use offstage_outlook::convert::item_state;
 use offstage_outlook::crm::OutlookService;
 use offstage_outlook::crm::wire::{DataRequest, PostRequest, PrepareRequest};
-use offstage_outlook::engine::Place;
+use offstage_outlook::engine::{Place, RunState};
 use offstage_outlook::mapping::of_kind;
 use offstage_outlook::rules::ClientRole;
 use offstage_outlook::{ItemKind, Property as P, PropertyValue as V, original};
 use offstage_store::ChangeCode;
+use std::sync::atomic::Ordering;
 
 pub(crate) const TERMS: [Case; 13] = [
     ("GetSyncData", the_calls),
     ("IdMappingTable", the_tables),
     ("Offline synchronization", by_the_program),
-    ("Online mode", by_the_program),
+    ("Online mode", same_online_and_offline),
     ("Online synchronization", by_the_program),
     ("OriginalXML", the_tables),
-    ("Outlook synchronization", by_the_program),
+    ("Outlook synchronization", same_online_and_offline),
     ("OutlookSyncTable", the_tables),
     ("PostSync", the_calls),
     ("PrepareSync API", the_calls),
@@ -29,11 +30,57 @@ pub(crate) const TERMS: [Case; 13] = [
     ("SyncEntry Table", the_calls),
 ];
 
-/// GoOffline, GoOnline and the state in between are the program's: its test tells them.
-pub(crate) fn by_the_program() {
+/// GoOffline and GoOnline replicate rows of the store; the engine has no part in them. The program's
+/// own test goes through both: this only holds that it is there.
+fn by_the_program() {
     let source = include_str!("../../../cli/tests/test_outlook.rs");
     let test = "items_and_records_go_both_ways_wait_while_offline_and_catch_up";
     assert!(source.contains(&format!("#[test]\nfn {test}()")), "the test is there");
+}
+
+/// "Both the online and offline versions of the CRM Outlook Client support synchronizing CRM contacts
+/// and CRM activities": a client that was offline meanwhile, where the server does not answer the
+/// engine, ends as one that was online all the time, on both sides.
+pub(crate) fn same_online_and_offline() {
+    let ends = [false, true].map(|offline| {
+        let server = Server::new();
+        let mut client = Client::primary(&server);
+        let id = server.create(contact("Lee").with("jobtitle", Value::text("Clerk")));
+        let task = server.create(Entity::new("task").with("subject", Value::text("Call")));
+        client.sync();
+        let item = client.items(ItemKind::Contact)[0].entry_id.clone();
+        let call = client.items(ItemKind::Task)[0].entry_id.clone();
+        client.link.down.store(offline, Ordering::SeqCst);
+        client.edit(&item, P::Nickname, text("Annie"));
+        client.edit(&item, P::JobTitle, text("Buyer"));
+        let made = client.make_tracked(ItemKind::Contact, &[(P::LastName, text("Ray"))]);
+        offstage_outlook::MailStore::delete(&mut client.mail, &call, None).expect("deleted");
+        if offline {
+            let waits = client.engine.synchronise(offstage_outlook::Trigger::Schedule);
+            let state = waits.expect("a run").state;
+            assert!(matches!(state, RunState::Waiting(_)), "Offline: it waits: {state:?}");
+            assert!(server.get("task", task).is_some(), "Offline: nothing went");
+        }
+        server.later(MINUTE);
+        server.update(Entity::with_id("contact", id).with("jobtitle", Value::text("CEO")));
+        client.link.down.store(false, Ordering::SeqCst);
+        server.later(DAY);
+        for _ in 0..3 {
+            client.sync();
+        }
+        let row = server.get("contact", id).expect("a row");
+        let columns = ["lastname", "nickname", "jobtitle"].map(|c| row.text(c).map(str::to_owned));
+        let contacts = server.all("contact").len();
+        let state = item_state(of_kind(ItemKind::Contact), &client.item(&item).expect("there"));
+        assert!(client.record_of(&made).is_some(), "what was made is tracked");
+        let notes = client.engine.cache().write(|tx| tx.notes(100)).expect("notes").len();
+        let tasks = (server.get("task", task).is_some(), client.items(ItemKind::Task).len());
+        (columns, contacts, state, notes, tasks)
+    });
+    assert_eq!(ends[0], ends[1], "online all the time, and offline meanwhile");
+    let [ref online, _] = ends;
+    let wanted = ["Lee", "Annie", "CEO"].map(|value| Some(value.to_owned()));
+    assert_eq!((&online.0, online.4), (&wanted, (false, 0)), "and it did synchronise");
 }
 
 pub(crate) fn contact(last: &str) -> Entity {

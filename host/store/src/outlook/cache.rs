@@ -155,7 +155,8 @@ pub struct Mapping {
     pub deleted_locally: bool,
     /// Linked: changes go from one to the other.
     pub linked: bool,
-    /// Visited: the current scan has seen the item.
+    /// Visited: a scan has seen the item of the pair. Never reset, and no rule reads it: a scan stops
+    /// at what it knows, so that an item is missing is asked of the store, by VerifiedTime.
     pub visited: bool,
     /// VerifiedTime: when the item was last seen to exist.
     pub verified: Option<Timestamp>,

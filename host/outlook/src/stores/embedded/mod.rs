@@ -117,6 +117,15 @@ impl EmbeddedStore {
         Ok(())
     }
 
+    /// The tag of a named property of this type, made if it is new; for tests.
+    ///
+    /// # Errors
+    /// The ids are used up; the file fails.
+    pub fn named_tag(&mut self, set: Uuid, lid: u32, kind: u16) -> Result<u32, MailStoreError> {
+        let id = self.file.named(set, Some(lid), None).map_err(failed)?;
+        Ok(u32::from(id) << 16 | u32::from(kind))
+    }
+
     /// All properties of an item by tag, mapped or not.
     ///
     /// # Errors
