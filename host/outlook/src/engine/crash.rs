@@ -30,6 +30,9 @@ pub const CRASH_POINTS: &[&str] = &[
     "verify.noted",
 ];
 
+/// The places in the undoing of a run, in the order in which a pair meets them.
+pub const UNDO_CRASH_POINTS: &[&str] = &["undo.held", "undo.parted", "undo.written", "undo.tied"];
+
 #[cfg(feature = "crash-points")]
 mod hook {
     use crate::engine::EngineError;

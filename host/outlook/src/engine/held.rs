@@ -4,6 +4,7 @@
 
 use super::duplicates::{APPROVED, HELD_DUPLICATE};
 use super::report::Report;
+use super::undo::HELD_UNDONE;
 use super::{Engine, EngineError, Trigger};
 use crate::item::EntryId;
 use crate::link::{LinkProperties, LinkState};
@@ -58,7 +59,7 @@ impl Engine {
     }
 
     /// Lets changes go on: deletions are made, a duplicate becomes a record of its own, what was
-    /// refused is tried again. `None` releases all of them.
+    /// refused is tried again, an undone pair is brought in step from what is there. `None` releases all of them.
     ///
     /// # Errors
     /// There is no such change.
@@ -109,8 +110,9 @@ impl Engine {
         self.synchronise(Trigger::Manual)
     }
 
-    /// Drops changes: a deletion is not passed on and the pair is un-linked; any other change is
-    /// forgotten until the next one.
+    /// Drops changes: a deletion is not passed on and the pair is un-linked, and so is an undone one,
+    /// which would otherwise be brought in step again; any other change is forgotten until the next
+    /// one.
     ///
     /// # Errors
     /// There is no such change.
@@ -120,7 +122,8 @@ impl Engine {
         for (change, mut mapping) in waiting {
             let deletes = change.outlook == ChangeCode::Delete || change.crm == ChangeCode::Delete;
             let never_made = change.outlook == ChangeCode::Create && mapping.change_key.is_none();
-            if deletes || never_made {
+            let undone = change.held.as_deref() == Some(HELD_UNDONE);
+            if deletes || never_made || undone {
                 mapping.linked = false;
             }
             if never_made {

@@ -103,6 +103,7 @@ impl Engine {
         new: &NewItem,
     ) -> Result<Item, EngineError> {
         let made = self.store.create(new)?;
+        self.fresh.insert(map_id, run.run_id);
         if self.store.capabilities().answers_as_sent {
             self.sent.made(&made.entry_id, new);
             return Ok(made);
@@ -165,6 +166,9 @@ fn patched(item: &Item, patch: &ItemPatch) -> Item {
             Some(value) => drop(after.properties.insert(*property, value.clone())),
             None => drop(after.properties.remove(property)),
         }
+    }
+    if let Some(link) = &patch.link {
+        after.link = link.clone();
     }
     after
 }

@@ -20,17 +20,18 @@ mod record_door;
 mod removal;
 mod report;
 mod settle;
+mod take_back;
 mod undo;
 mod verify;
 mod wait;
 
 pub use actions::{ActionAnswer, Place};
 pub use conflicts::Side;
-pub use crash::CRASH_POINTS;
 #[cfg(feature = "crash-points")]
 pub use crash::set_crash_hook;
 #[cfg(feature = "negative-control")]
 pub use crash::set_posts_early;
+pub use crash::{CRASH_POINTS, UNDO_CRASH_POINTS};
 pub use error::EngineError;
 pub use held::HeldView;
 pub use left_alone::LeftAloneView;
@@ -48,6 +49,7 @@ use jiff::tz::TimeZone;
 use offstage_model::{Clock, Fault, Randomness, Timestamp, Uuid, code};
 use offstage_store::{CachedChange, RunRow, SyncCache, UndoRow};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const SETTINGS: &str = "settings";
@@ -141,6 +143,8 @@ pub struct Engine {
     random: Arc<dyn Randomness>,
     /// Items that were made and whose undo notes are not written yet.
     made: Vec<(i64, UndoRow)>,
+    /// Pairs of which one side was made, by which run, and that were not in step yet.
+    fresh: BTreeMap<i64, i64>,
     /// What was written and is to be read again before its pair counts as in step.
     sent: settle::Sent,
 }
@@ -160,7 +164,8 @@ impl Engine {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { cache, store, link, clock, random } = parts;
-        Self { cache, store, link, clock, random, made: Vec::new(), sent: settle::Sent::default() }
+        let (made, fresh, sent) = (Vec::new(), BTreeMap::new(), settle::Sent::default());
+        Self { cache, store, link, clock, random, made, fresh, sent }
     }
 
     /// The mailbox, for what a user does in it.

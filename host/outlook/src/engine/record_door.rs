@@ -3,7 +3,7 @@
 //!
 //! Never decides what to write.
 
-use super::undo::Written;
+use super::undo::{PartiesForm, Written};
 use super::{Engine, EngineError, Run};
 use crate::convert::{Party, PartyChange, Record, RecordChange};
 use crate::crm::wire::{SPECIFIC_MAX, SpecificRequest, WireRecord};
@@ -61,8 +61,10 @@ impl Engine {
             let strict = Parameter::Value(Value::Option(1));
             requests.push(Request::update(target).with("ConcurrencyBehavior", strict));
         }
-        requests.extend(self.party_requests(&EntityReference::new(table, id), &change.parties)?);
-        let written = Written::record(&record.entity, &change.attributes);
+        let row = EntityReference::new(table, id);
+        requests.extend(self.party_requests(&row, &change.parties)?);
+        let parties = parties_form(&row, record, &change.parties);
+        let written = Written::record(&record.entity, &change.attributes, parties);
         self.note_written(run, map_id, &written)?;
         self.send(run, record.entity.version.unwrap_or(0), requests)
     }
@@ -89,8 +91,10 @@ impl Engine {
             id,
             before: None,
             after: Some(target.attributes.clone()),
+            parties: None,
         };
         self.note_written(run, map_id, &written)?;
+        self.fresh.insert(map_id, run.run_id);
         let mut requests = vec![Request::create(target)];
         if !state.is_empty() {
             let target = Entity { attributes: state, ..Entity::with_id(table.table, id) };
@@ -109,11 +113,14 @@ impl Engine {
         record: &Record,
     ) -> Result<(), EngineError> {
         let (table, id) = (record.entity.table.clone(), record.entity.id.unwrap_or_default());
+        let row = EntityReference::new(table.clone(), id);
+        let taken = record.parties.iter().map(|party| taken_party(&row, party)).collect();
         let written = Written::Record {
             table: table.clone(),
             id,
             before: Some(record.entity.clone()),
             after: None,
+            parties: Some(PartiesForm { taken, added: Vec::new() }),
         };
         self.note_written(run, map_id, &written)?;
         let version = record.entity.version.unwrap_or(0);
@@ -225,11 +232,34 @@ fn record(found: WireRecord) -> Record {
     Record { parties: parties.collect(), parent_name: found.parent_name, entity: found.row }
 }
 
-fn party_row(
+/// What a change of participants takes and adds.
+fn parties_form(
     activity: &EntityReference,
-    (mask, person): (i32, &Person),
-    who: Option<EntityReference>,
-) -> Entity {
+    record: &Record,
+    changes: &[PartyChange],
+) -> PartiesForm {
+    let mut form = PartiesForm::default();
+    for change in changes {
+        match change {
+            PartyChange::Add { mask, person } => form.added.push(party_id(activity, *mask, person)),
+            PartyChange::Remove { row } => {
+                let known = record.parties.iter().find(|party| party.row == *row);
+                form.taken.extend(known.map(|party| taken_party(activity, party)));
+            }
+        }
+    }
+    form
+}
+
+/// The row of a participant that is there, for making it again.
+fn taken_party(activity: &EntityReference, party: &Party) -> Entity {
+    let person = Person { name: party.name.clone(), address: party.address.clone() };
+    let row = party_row(activity, (party.mask, &person), party.party.clone());
+    Entity { id: Some(party.row), ..row }
+}
+
+/// The id of a participant that the engine adds: it follows from who it is.
+fn party_id(activity: &EntityReference, mask: i32, person: &Person) -> Uuid {
     let address = person.address.to_lowercase();
     let parts: [&[u8]; 4] = [
         activity.id.as_bytes(),
@@ -237,11 +267,19 @@ fn party_row(
         address.as_bytes(),
         if address.is_empty() { person.name.as_bytes() } else { b"" },
     ];
+    guid_of(digest(&parts))
+}
+
+fn party_row(
+    activity: &EntityReference,
+    (mask, person): (i32, &Person),
+    who: Option<EntityReference>,
+) -> Entity {
     let text = |text: &str| {
         let cut: String = text.chars().take(200).collect();
         if cut.is_empty() { Value::Null } else { Value::text(cut) }
     };
-    Entity::with_id("activityparty", guid_of(digest(&parts)))
+    Entity::with_id("activityparty", party_id(activity, mask, person))
         .with("activityid", Value::reference(activity.table.clone(), activity.id))
         .with("participationtypemask", Value::Option(mask))
         .with("partyname", text(&person.name))

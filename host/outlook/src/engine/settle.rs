@@ -178,6 +178,7 @@ impl Engine {
             return Ok(());
         }
         let made = std::mem::take(&mut self.made);
+        let fresh = &mut self.fresh;
         self.cache.write_unflushed(|tx| {
             for (run_id, row) in &made {
                 tx.add_undo(*run_id, row)?;
@@ -185,6 +186,11 @@ impl Engine {
             for Note { mapping, left } in notes {
                 let map_id = tx.put_mapping(&mapping)?;
                 tx.remove_change(map_id)?;
+                if let Some(run_id) = fresh.remove(&map_id) {
+                    let (change_key, version) = (mapping.change_key, mapping.crm_version);
+                    let json = Written::InStep { change_key, version }.to_json();
+                    tx.add_undo(run_id, &UndoRow { map_id, json })?;
+                }
                 if let Some(change) = left {
                     tx.put_change(&CachedChange { map_id, ..change })?;
                 }

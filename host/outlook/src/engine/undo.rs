@@ -2,22 +2,24 @@
 //! value is still the one that was written.
 //!
 //! Both sides go back, and the pairs wait for a person, because the next run would do the same again.
+//! A stop in the middle is mended by a repeat, which makes nothing twice. Never takes away what was
+//! there before the run, nor what somebody changed since.
 
+use super::crash::crash_point;
+use super::take_back::{At, Stamp, Undoing};
 use super::{Engine, EngineError, Run};
 use crate::convert::Options;
-use crate::item::{EntryId, FolderId, Item, ItemKind};
+use crate::item::Item;
 use crate::link::LinkProperties;
-use crate::mail_store::{ItemPatch, NewItem};
-use crate::mapping::of_object_type;
+use crate::mapping::{of_object_type, of_table};
 use crate::original;
-use crate::property::Properties;
 use crate::state::State;
 use jiff::tz::TimeZone;
 use offstage_model::entity::Attributes;
-use offstage_model::{Entity, EntityReference, Fault, Request, Uuid, code};
-use offstage_store::{CachedChange, MappingKey};
+use offstage_model::{Entity, EntityReference, Fault, Uuid, code};
+use offstage_store::{CachedChange, ChangeCode, MappingKey};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// The word under which undone pairs wait.
 pub(super) const HELD_UNDONE: &str = "undone";
@@ -25,15 +27,15 @@ pub(super) const HELD_UNDONE: &str = "undone";
 /// An item, as it is kept for undoing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ItemForm {
-    entry_id: String,
-    kind: String,
-    folder: String,
+    pub(super) entry_id: String,
+    pub(super) kind: String,
+    pub(super) folder: String,
     xml: String,
     link: Vec<(String, String)>,
 }
 
 impl ItemForm {
-    fn of(item: &Item) -> Self {
+    pub(super) fn of(item: &Item) -> Self {
         let mut state = State::default();
         for (property, value) in &item.properties {
             state.set(*property, Some(value.clone()));
@@ -48,11 +50,11 @@ impl ItemForm {
         }
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         original::read(&self.xml).unwrap_or_default().state
     }
 
-    fn link(&self) -> LinkProperties {
+    pub(super) fn link(&self) -> LinkProperties {
         LinkProperties::from_named(self.link.iter().map(|(n, v)| (n.as_str(), v.as_str())))
     }
 }
@@ -66,7 +68,24 @@ pub(super) enum Written {
     /// Of OriginalXML in the cache: what it was.
     Base { before: Option<String> },
     /// Of a record.
-    Record { table: String, id: Uuid, before: Option<Entity>, after: Option<Attributes> },
+    Record {
+        table: String,
+        id: Uuid,
+        before: Option<Entity>,
+        after: Option<Attributes>,
+        #[serde(default)]
+        parties: Option<PartiesForm>,
+    },
+    /// No write: what the two sides of a pair were when the run had made one of them. Whatever is
+    /// later than that was changed by somebody.
+    InStep { change_key: Option<String>, version: u64 },
+}
+
+/// The participants that a write took from a record, as rows, and the ids of those that it added.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct PartiesForm {
+    pub(super) taken: Vec<Entity>,
+    pub(super) added: Vec<Uuid>,
 }
 
 impl Written {
@@ -75,8 +94,9 @@ impl Written {
         Self::Item { before: before.map(form), after: after.map(form) }
     }
 
-    pub(super) fn record(before: &Entity, after: &Attributes) -> Self {
+    pub(super) fn record(before: &Entity, after: &Attributes, parties: PartiesForm) -> Self {
         Self::Record {
+            parties: Some(parties),
             table: before.table.clone(),
             id: before.id.unwrap_or_default(),
             before: Some(before.clone()),
@@ -117,121 +137,86 @@ impl Engine {
             let text = format!("Run {run_id} was undone already.");
             return Err(Fault::new(code::WRONG_STATE, text).into());
         }
-        let run = self.undo_run()?;
-        let mut report = UndoReport { run: run_id, ..UndoReport::default() };
-        let mut pairs = BTreeSet::new();
-        for row in self.cache.write(|tx| tx.undo_rows(run_id))? {
+        let run = self.undo_run(run_id)?;
+        let mut pairs: BTreeMap<i64, Vec<(usize, Written)>> = BTreeMap::new();
+        for (number, row) in self.cache.write(|tx| tx.undo_rows(run_id))?.into_iter().enumerate() {
             let written: Written = serde_json::from_str(&row.json)
                 .map_err(|source| EngineError::Unreadable { what: "undo entry", source })?;
-            let left = match &written {
-                Written::Item { before, after } => {
-                    self.undo_item(row.map_id, before.as_deref(), after.as_deref())?
-                }
-                Written::Base { before } => {
-                    self.undo_base(row.map_id, before.clone())?;
-                    continue;
-                }
-                Written::Record { table, id, before, after } => {
-                    let row = EntityReference::new(table.clone(), *id);
-                    self.undo_record(&run, &row, before.as_ref(), after.as_ref())?
-                }
-            };
-            pairs.insert(row.map_id);
-            match left {
-                None => report.undone += 1,
-                Some(reason) => report.left.push(reason),
-            }
+            pairs.entry(row.map_id).or_default().push((number, written));
         }
-        for map_id in pairs {
-            self.hold_undone(map_id, run_id)?;
+        // Before anything is written: a run that comes in between leaves them alone.
+        self.hold_undone(run_id, pairs.keys())?;
+        crash_point!("undo.held");
+        let mut undoing = Undoing { run, report: UndoReport { run: run_id, ..Default::default() } };
+        for (map_id, rows) in &pairs {
+            self.undo_pair(&mut undoing, *map_id, rows)?;
         }
         self.cache.write(|tx| tx.mark_undone(run_id))?;
-        Ok(report)
+        Ok(undoing.report)
     }
 
-    fn undo_run(&mut self) -> Result<Run, EngineError> {
+    fn undo_run(&mut self, run_id: i64) -> Result<Run, EngineError> {
         let client = self.client()?.ok_or_else(super::not_registered)?;
         let now = self.clock.now();
         let options = Options { zone: TimeZone::UTC, update_company: false };
         let settings = self.settings()?;
-        Ok(Run { client, settings, options, run_id: 0, dry: false, now })
+        Ok(Run { client, settings, options, run_id, dry: false, now })
     }
 
-    fn undo_item(
+    /// Takes back the writes of one pair, the last one first. Of what the run made nothing but the
+    /// making counts: it goes whole, or stays as it is.
+    fn undo_pair(
         &mut self,
+        undoing: &mut Undoing,
         map_id: i64,
-        before: Option<&ItemForm>,
-        after: Option<&ItemForm>,
-    ) -> Result<Option<String>, EngineError> {
-        match (before, after) {
-            (Some(before), Some(after)) => self.unpatch(before, after),
-            (None, Some(after)) => {
-                let id = EntryId::new(after.entry_id.clone());
-                let Some(item) = self.items(std::slice::from_ref(&id))?.pop().flatten() else {
-                    return Ok(None);
-                };
-                if ItemForm::of(&item).xml != after.xml {
-                    return Ok(Some(format!("The item {id} was changed since; it stays.")));
+        rows: &[(usize, Written)],
+    ) -> Result<(), EngineError> {
+        let made_item = rows
+            .iter()
+            .any(|(_, written)| matches!(written, Written::Item { before: None, after: Some(_) }));
+        let made_record = rows.iter().any(|(_, written)| {
+            matches!(written, Written::Record { before: None, after: Some(_), .. })
+        });
+        let stamp = rows.iter().find_map(|(_, written)| match written {
+            Written::InStep { change_key, version } => {
+                Some(Stamp { change_key: change_key.as_deref(), version: *version })
+            }
+            _ => None,
+        });
+        for (number, written) in rows {
+            let at = At { map_id, number: *number };
+            match written {
+                Written::Item { before: None, after: Some(after) } => {
+                    self.unmake_item(undoing, at, after, stamp)?;
                 }
-                let expected = self.condition(&item).cloned();
-                self.store.delete(&id, expected.as_ref())?;
-                Ok(None)
-            }
-            (Some(before), None) => {
-                let Some(kind) = ItemKind::named(&before.kind) else { return Ok(None) };
-                let properties: Properties =
-                    before.state().values().map(|(p, value)| (p, value.clone())).collect();
-                let made = self.store.create(&NewItem {
-                    kind,
-                    folder: Some(FolderId::new(before.folder.clone())),
-                    properties,
-                    link: LinkProperties { entry_id: None, ..before.link() },
-                    transaction: self.random.guid(),
-                })?;
-                self.cache.write(|tx| {
-                    let Some(mut mapping) = tx.mapping(MappingKey::Map(map_id))? else {
-                        return Ok(());
-                    };
-                    mapping.entry_id = Some(made.entry_id.as_str().to_owned());
-                    mapping.linked = true;
-                    mapping.deleted_locally = false;
-                    tx.put_mapping(&mapping).map(drop)
-                })?;
-                Ok(None)
-            }
-            (None, None) => Ok(None),
-        }
-    }
-
-    /// Puts back every property that still has the value that was written.
-    fn unpatch(
-        &mut self,
-        before: &ItemForm,
-        after: &ItemForm,
-    ) -> Result<Option<String>, EngineError> {
-        let id = EntryId::new(after.entry_id.clone());
-        let Some(item) = self.items(std::slice::from_ref(&id))?.pop().flatten() else {
-            return Ok(Some(format!("The item {id} is gone.")));
-        };
-        let (old, new, now) = (before.state(), after.state(), ItemForm::of(&item).state());
-        let mut patch = ItemPatch::default();
-        let mut kept = Vec::new();
-        for property in crate::property::Property::ALL {
-            let property = *property;
-            if old.get(property) == new.get(property) {
-                continue;
-            }
-            if now.get(property) == new.get(property) {
-                patch.properties.insert(property, old.get(property).cloned());
-            } else {
-                kept.push(property.name());
+                Written::Record { table, id, before: None, after: Some(_), .. } => {
+                    let row = EntityReference::new(table.clone(), *id);
+                    self.unmake_record(undoing, at, &row, stamp)?;
+                }
+                Written::Item { before: Some(before), after } if !made_item => match after {
+                    Some(after) => self.unpatch(undoing, before, after)?,
+                    None => self.remake_item(undoing, at, before)?,
+                },
+                Written::Record { table, before: Some(before), after, parties, .. }
+                    if !made_record =>
+                {
+                    let table = of_table(table).ok_or_else(|| Fault::unknown_table(table))?;
+                    match after {
+                        Some(after) => {
+                            self.rewrite_record(undoing, table, (before, after), parties.as_ref())?;
+                        }
+                        None => {
+                            self.remake_record(undoing, at, (table, before), parties.as_ref())?
+                        }
+                    }
+                }
+                Written::Base { before } if !made_item && !made_record => {
+                    self.undo_base(map_id, before.clone())?;
+                }
+                _ => {}
             }
         }
-        patch.link = Some(before.link());
-        let expected = self.condition(&item).cloned();
-        self.store.update(&id, expected.as_ref(), &patch)?;
-        Ok((!kept.is_empty())
-            .then(|| format!("The item {id} was changed since; {} stays.", kept.join(", "))))
+        Ok(())
     }
 
     fn undo_base(&mut self, map_id: i64, before: Option<String>) -> Result<(), EngineError> {
@@ -245,66 +230,28 @@ impl Engine {
         Ok(())
     }
 
-    fn undo_record(
+    /// Undone pairs wait: the next run would do the same again. A repeat leaves those that do.
+    fn hold_undone<'a>(
         &mut self,
-        run: &Run,
-        row: &EntityReference,
-        before: Option<&Entity>,
-        after: Option<&Attributes>,
-    ) -> Result<Option<String>, EngineError> {
-        let table =
-            crate::mapping::of_table(&row.table).ok_or_else(|| Fault::unknown_table(&row.table))?;
-        let now = self.record(table, row.id)?.map(|record| record.entity);
-        let version = now.as_ref().and_then(|now| now.version).unwrap_or(0);
-        let request = match (before, after, &now) {
-            (Some(before), Some(after), Some(now)) => {
-                let same = |column: &String| {
-                    let new = after.get(column).cloned().unwrap_or_default();
-                    now.value(column).same(&new)
-                };
-                let (back, kept): (Vec<&String>, Vec<&String>) =
-                    after.keys().partition(|column| same(column));
-                let mut target = Entity::with_id(&*row.table, row.id);
-                for column in back {
-                    target.attributes.insert(column.clone(), before.value(column).clone());
-                }
-                if !target.attributes.is_empty() {
-                    self.send(run, version, vec![Request::update(target)])?;
-                }
-                let names: Vec<&str> = kept.iter().map(|column| column.as_str()).collect();
-                return Ok((!names.is_empty())
-                    .then(|| format!("{row} was changed since; {} stays.", names.join(", "))));
-            }
-            (None, Some(_), Some(_)) => Request::delete(&row.table, row.id),
-            (Some(before), None, None) => {
-                let mut target = before.clone();
-                target.version = None;
-                let system = ["createdon", "modifiedon", "createdby", "modifiedby"];
-                target.attributes.retain(|column, _| !system.contains(&column.as_str()));
-                Request::create(target)
-            }
-            (Some(_), Some(_), None) => return Ok(Some(format!("{row} is gone."))),
-            _ => return Ok(None),
-        };
-        self.send(run, version, vec![request])?;
-        Ok(None)
-    }
-
-    /// An undone pair waits: the next run would do the same again.
-    fn hold_undone(&mut self, map_id: i64, run_id: i64) -> Result<(), EngineError> {
-        let mapping = self.cache.write(|tx| tx.mapping(MappingKey::Map(map_id)))?;
-        let Some(mapping) = mapping else { return Ok(()) };
-        if of_object_type(mapping.object_type).is_none() {
-            return Ok(());
-        }
+        run_id: i64,
+        pairs: impl Iterator<Item = &'a i64>,
+    ) -> Result<(), EngineError> {
         self.cache.write(|tx| {
-            let known = tx.change(map_id)?;
-            let mut change =
-                known.unwrap_or_else(|| CachedChange { map_id, ..CachedChange::default() });
-            change.outlook = offstage_store::ChangeCode::Update;
-            change.held = Some(HELD_UNDONE.to_owned());
-            change.reason = Some(format!("run {run_id} was undone"));
-            tx.put_change(&change)
+            for map_id in pairs.copied() {
+                let Some(mapping) = tx.mapping(MappingKey::Map(map_id))? else { continue };
+                let known = tx.change(map_id)?;
+                let mut change =
+                    known.unwrap_or_else(|| CachedChange { map_id, ..CachedChange::default() });
+                let waits = change.held.as_deref() == Some(HELD_UNDONE);
+                if waits || of_object_type(mapping.object_type).is_none() {
+                    continue;
+                }
+                change.outlook = ChangeCode::Update;
+                change.held = Some(HELD_UNDONE.to_owned());
+                change.reason = Some(format!("run {run_id} was undone"));
+                tx.put_change(&change)?;
+            }
+            Ok(())
         })?;
         Ok(())
     }

@@ -8,3 +8,6 @@ mod retry;
 #[path = "../support/mod.rs"]
 mod support;
 mod undo;
+mod undo_loses_nothing;
+#[cfg(feature = "crash-points")]
+mod undo_stopped;

@@ -1,15 +1,18 @@
 //! Undoing a run, through the public door: values, and whole items and records.
 
-use super::support::{Client, Server, text, words};
-use offstage_model::{Entity, Value};
-use offstage_outlook::{ItemKind, MailStore, Property as P};
+use super::support::{Client, DAY, MINUTE, NOW, Server, text, words};
+use offstage_model::{Entity, Timestamp, Uuid, Value};
+use offstage_outlook::{
+    ItemKind, ItemPatch, LinkProperties, LinkState, MailStore, Person, Property as P,
+    PropertyValue as V, Regarding,
+};
 
 fn contact(first: &str, last: &str) -> Entity {
     Entity::new("contact").with("firstname", Value::text(first)).with("lastname", Value::text(last))
 }
 
 #[test]
-fn a_run_is_undone_as_far_as_nobody_changed_it_since() {
+fn a_run_is_undone_and_waits() {
     let server = Server::new();
     let mut client = Client::primary(&server);
     let id = server.create(contact("Ann", "Lee").with("jobtitle", Value::text("CTO")));
@@ -27,6 +30,105 @@ fn a_run_is_undone_as_far_as_nobody_changed_it_since() {
     client.engine.release(None).expect("released");
     let nickname = server.get("contact", id).expect("a row").text("nickname").map(str::to_owned);
     assert_eq!(nickname.as_deref(), Some("A"), "let go, the run happens again");
+}
+
+/// Of what the run wrote, somebody changed one field on each side: it stays, and the rest goes back.
+#[test]
+fn a_run_is_undone_as_far_as_nobody_changed_it_since() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let titles = |title: &str, department: &str| {
+        let columns = [("jobtitle", title), ("department", department)];
+        columns.map(|(column, value)| (column, Value::text(value)))
+    };
+    let with = |row: Entity, columns: [(&'static str, Value); 2]| {
+        columns.into_iter().fold(row, |row, (column, value)| row.with(column, value))
+    };
+    let id = server.create(with(contact("Ann", "Lee"), titles("CTO", "IT")));
+    client.sync();
+    let item = client.items(ItemKind::Contact)[0].entry_id.clone();
+    client.edit(&item, P::Nickname, text("A"));
+    client.edit(&item, P::Spouse, text("Bo"));
+    server.update(with(Entity::with_id("contact", id), titles("CEO", "Board")));
+    let run = client.sync().run;
+    client.edit(&item, P::JobTitle, text("mine"));
+    server.update(Entity::with_id("contact", id).with("nickname", Value::text("theirs")));
+    let about = Regarding { table: "account".into(), id: Uuid::from_u128(7) };
+    let link = LinkProperties {
+        regarding: Some(about.clone()),
+        ..client.item(&item).expect("there").link
+    };
+    let patch = ItemPatch { link: Some(link), ..ItemPatch::default() };
+    client.mail.update(&item, None, &patch).expect("the user says what it is about");
+    let report = client.engine.undo(run).expect("undone");
+    assert_eq!(report.left.len(), 2, "{report:#?}");
+    for kept in ["job-title, what it is tied to stays", "nickname stays"] {
+        assert!(report.left.iter().any(|left| left.contains(kept)), "{kept}: {report:#?}");
+    }
+    let there = client.item(&item).expect("there");
+    assert_eq!(there.link.regarding, Some(about));
+    assert_eq!(there.properties[&P::JobTitle], text("mine"));
+    assert_eq!(there.properties[&P::Department], text("IT"), "what nobody changed went back");
+    let row = server.get("contact", id).expect("a row");
+    assert_eq!((row.text("nickname"), row.text("spousesname")), (Some("theirs"), None));
+}
+
+/// Whom a run invited or took off, it takes off or invites again.
+#[test]
+fn participants_go_back() {
+    let server = Server::new();
+    let mut client = Client::primary(&server);
+    let people = |names: &[&str]| {
+        let people = names.iter().map(|name| Person::new(*name, format!("{name}@x.example")));
+        V::People(people.collect())
+    };
+    let item = client.make_tracked(
+        ItemKind::Appointment,
+        &[
+            (P::Subject, text("meeting")),
+            (P::Start, V::Time(Timestamp(NOW + DAY))),
+            (P::End, V::Time(Timestamp(NOW + DAY + MINUTE))),
+            (P::RequiredAttendees, people(&["eve", "joe"])),
+        ],
+    );
+    client.sync();
+    let record = client.record_of(&item).expect("it went");
+    let invited = |server: &Server| {
+        let rows = server.all("activityparty");
+        let required = rows.iter().filter(|row| {
+            row.value("participationtypemask").as_option() == Some(5)
+                && row.value("activityid").as_reference().is_some_and(|a| a.id == record)
+        });
+        let mut names: Vec<_> =
+            required.filter_map(|row| row.text("addressused").map(str::to_owned)).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(invited(&server), ["eve@x.example", "joe@x.example"]);
+    client.edit(&item, P::RequiredAttendees, people(&["joe", "kim"]));
+    let run = client.sync().run;
+    assert_eq!(invited(&server), ["joe@x.example", "kim@x.example"]);
+    let report = client.engine.undo(run).expect("undone");
+    assert_eq!(report.left, Vec::<String>::new());
+    assert_eq!(invited(&server), ["eve@x.example", "joe@x.example"]);
+    client.engine.drop_held(None).expect("dropped");
+    // A deleted record comes back with them.
+    let link = LinkProperties {
+        state: Some(LinkState::Pending),
+        ..client.item(&item).expect("there").link
+    };
+    let patch = ItemPatch { link: Some(link), ..ItemPatch::default() };
+    client.mail.update(&item, None, &patch).expect("tracked again");
+    client.sync();
+    let before = invited(&server);
+    assert_eq!(before.len(), 2);
+    client.mail.delete(&item, None).expect("deleted");
+    let run = client.sync().run;
+    assert!(server.get("appointment", record).is_none());
+    assert_eq!(invited(&server).len(), 0);
+    let report = client.engine.undo(run).expect("undone");
+    assert_eq!(report.left, Vec::<String>::new());
+    assert_eq!(invited(&server), before);
 }
 
 #[test]
